@@ -1,0 +1,20 @@
+from catalog.models.accounts import Partner, PartnerKey, Scope, Shopper, User
+from catalog.models.imports import Import, ImportRejection
+from catalog.models.interactions import EventType, Interaction
+from catalog.models.products import Category, Product
+from catalog.models.quality import QualityReport
+
+__all__ = [
+    "Category",
+    "EventType",
+    "Import",
+    "ImportRejection",
+    "Interaction",
+    "Partner",
+    "PartnerKey",
+    "Product",
+    "QualityReport",
+    "Scope",
+    "Shopper",
+    "User",
+]

@@ -1,0 +1,3 @@
+from explanations.models.explanations import Explanation
+
+__all__ = ["Explanation"]

@@ -1,0 +1,8 @@
+"""The recommendations app."""
+
+from django.apps import AppConfig
+
+
+class RecommendationsConfig(AppConfig):
+    name = "recommendations"
+    default_auto_field = "django.db.models.BigAutoField"
