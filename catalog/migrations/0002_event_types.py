@@ -1,6 +1,8 @@
 """The event types every shop starts with; staff may edit and add."""
 
+from django.apps.registry import Apps as StateApps
 from django.db import migrations
+from django.db.backends.base.schema import BaseDatabaseSchemaEditor
 
 # code, verb in English, verb in Chinese, strength, polarity, is_target
 EVENT_TYPES = [
@@ -13,7 +15,7 @@ EVENT_TYPES = [
 ]
 
 
-def create(apps, schema_editor):
+def create(apps: StateApps, schema_editor: BaseDatabaseSchemaEditor) -> None:
     event_type = apps.get_model("catalog", "EventType")
     for code, verb_en, verb_zh_hans, strength, polarity, is_target in EVENT_TYPES:
         event_type.objects.create(
@@ -26,7 +28,7 @@ def create(apps, schema_editor):
         )
 
 
-def delete(apps, schema_editor):
+def delete(apps: StateApps, schema_editor: BaseDatabaseSchemaEditor) -> None:
     apps.get_model("catalog", "EventType").objects.filter(code__in=[row[0] for row in EVENT_TYPES]).delete()
 
 
