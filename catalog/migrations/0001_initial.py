@@ -251,7 +251,7 @@ class Migration(migrations.Migration):
         ),
         migrations.AddConstraint(
             model_name='partnerkey',
-            constraint=models.CheckConstraint(condition=models.Q(('digest__length', 64)), name='partner_key_digest_is_sha256'),
+            constraint=models.CheckConstraint(condition=models.Q(('digest__regex', '^[0-9a-f]{64}$')), name='partner_key_digest_is_sha256'),
         ),
         migrations.AddIndex(
             model_name='product',

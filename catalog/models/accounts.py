@@ -71,7 +71,7 @@ class PartnerKey(models.Model):
         verbose_name_plural = _("partner keys")
         constraints = [
             models.CheckConstraint(condition=~Q(scopes__len=0), name="partner_key_has_scopes"),
-            models.CheckConstraint(condition=Q(digest__length=64), name="partner_key_digest_is_sha256"),
+            models.CheckConstraint(condition=Q(digest__regex=r"^[0-9a-f]{64}$"), name="partner_key_digest_is_sha256"),
         ]
 
     def __str__(self) -> str:
