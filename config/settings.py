@@ -23,10 +23,9 @@ if IS_EMBEDDED:
     from config.embedded import ensure_services
 
     _services = ensure_services(LOCAL_DIR, postgres=IS_DATABASE_EMBEDDED, valkey=IS_BROKER_EMBEDDED)
-    if IS_DATABASE_EMBEDDED:
-        env.ENVIRON["DATABASE_URL"] = _services.database_url
-    if IS_BROKER_EMBEDDED:
-        env.ENVIRON["REDIS_URL"] = _services.redis_url
+# Not written to the environment: our child processes would take it for a database that is not embedded.
+DATABASE_URL = _services.database_url if IS_DATABASE_EMBEDDED else env.str("DATABASE_URL")
+REDIS_URL = _services.redis_url if IS_BROKER_EMBEDDED else env.str("REDIS_URL")
 
 
 def _secret_key() -> str:
@@ -48,7 +47,7 @@ DEBUG = env.bool("DEBUG", default=False)
 ALLOWED_HOSTS = env.list("ALLOWED_HOSTS", default=["127.0.0.1", "localhost", "[::1]"])
 CSRF_TRUSTED_ORIGINS = env.list("CSRF_TRUSTED_ORIGINS", default=[])
 
-_database: dict[str, Any] = env.db_url("DATABASE_URL", engine="django.db.backends.postgresql")
+_database: dict[str, Any] = env.db_url_config(DATABASE_URL, engine="django.db.backends.postgresql")
 _database["OPTIONS"] = {**_database.get("OPTIONS", {}), "connect_timeout": 10}
 if env.bool("DATABASE_POOL", default=False):  # the web process only: Celery's prefork closes a pool at every task
     _database["OPTIONS"]["pool"] = {"min_size": 1, "max_size": env.int("DATABASE_POOL_SIZE", default=10)}
@@ -57,7 +56,6 @@ else:
     _database["CONN_HEALTH_CHECKS"] = True
 DATABASES = {"default": _database}
 
-REDIS_URL = env.str("REDIS_URL")
 CACHES = {"default": {"BACKEND": "django.core.cache.backends.redis.RedisCache", "LOCATION": REDIS_URL}}
 
 # --- applications ---------------------------------------------------------------------------
