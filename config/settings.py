@@ -264,3 +264,6 @@ LOGGING: dict[str, Any] = {
 SHOP_NAME = env.str("SHOP_NAME", default="Because")
 PAGE_TITLE_SUFFIX = _("recommendations with a reason")
 TRAINING_DEVICE = env.str("TRAINING_DEVICE", default="auto")
+# Composition: what the catalogue asks for when a shopper's history changed. It knows the name only.
+SHOPPERS_CHANGED_TASK = "explanations.tasks.refresh_shoppers"
+SHOPPERS_CHANGED_QUEUE = "realtime"

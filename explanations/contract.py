@@ -20,7 +20,9 @@ class Cause(StrEnum):
     BUY_AGAIN = "buy_again"  # the shopper's own repeat purchases
     POPULAR = "popular"  # bias and empty-history rank say so
     NEW = "new"  # recently launched, no history yet
-    NOT_PERSONAL = "not_personal"  # the same for everybody: anonymous, new, or switched off
+    NOT_PERSONAL = (
+        "not_personal"  # the same for everybody: anonymous, new, or switched off
+    )
 
 
 class Status(StrEnum):
@@ -53,7 +55,13 @@ class Band(StrEnum):
 
     @classmethod
     def of(cls, probability: float) -> "Band":
-        return cls.HIGH if probability >= 0.10 else cls.FAIR if probability >= 0.02 else cls.LOW
+        return (
+            cls.HIGH
+            if probability >= 0.10
+            else cls.FAIR
+            if probability >= 0.02
+            else cls.LOW
+        )
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -75,9 +83,13 @@ class Reason:
     evidence: tuple[Evidence, ...]
     category_id: int | None = None  # of a CATEGORY reason
     delta: float  # log p with everything - log p without the evidence; > 0 supports, < 0 opposes
-    rank_without: int | None = None  # among all candidates; None where it was not replayed
+    rank_without: int | None = (
+        None  # among all candidates; None where it was not replayed
+    )
     rank_only: int | None = None  # with nothing but this evidence (sufficiency)
-    share: float | None = None  # part of the score, telescoping: shares of an explanation add up
+    share: float | None = (
+        None  # part of the score, telescoping: shares of an explanation add up
+    )
     threshold: float | None = None  # the delta it had to reach
     is_verified: bool = False
     every_days: int | None = None  # of a REPEAT reason: median days between purchases
@@ -96,7 +108,9 @@ class Counterfactual:
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Target:
     score: float
-    log_probability: float  # softmax over the shopper's candidates, which stay fixed under removal
+    log_probability: (
+        float  # softmax over the shopper's candidates, which stay fixed under removal
+    )
     probability: float  # calibrated: P(in the shopper's next basket)
     rank: int  # among the candidates, from 1
     empty_rank: int | None = None  # with an empty history
@@ -142,9 +156,13 @@ class Contract:
     opposing: tuple[Reason, ...] = ()
     split: Split | None = None
     shares: Shares | None = None
-    counterfactual: Counterfactual | None = None  # None: no small change would remove it
+    counterfactual: Counterfactual | None = (
+        None  # None: no small change would remove it
+    )
     provenance: Provenance | None = None
-    extra: dict[str, int] = field(default_factory=dict)  # frozen, rounded counts that a cause names, e.g. buyers
+    extra: dict[str, int] = field(
+        default_factory=dict
+    )  # frozen, rounded counts that a cause names, e.g. buyers
 
     @property
     def band(self) -> Band:
@@ -163,7 +181,10 @@ def _number(value: float) -> float:
 def _pack_reason(reason: Reason) -> dict[str, Any]:
     packed: dict[str, Any] = {
         "t": reason.type.value,
-        "e": [[e.product_id, list(e.interaction_ids), e.event_type, e.times, e.last_at] for e in reason.evidence],
+        "e": [
+            [e.product_id, list(e.interaction_ids), e.event_type, e.times, e.last_at]
+            for e in reason.evidence
+        ],
         "d": _number(reason.delta),
         "v": reason.is_verified,
     }
@@ -182,7 +203,13 @@ def _unpack_reason(packed: dict[str, Any]) -> Reason:
     return Reason(
         type=ReasonType(packed["t"]),
         evidence=tuple(
-            Evidence(product_id=product, interaction_ids=tuple(ids), event_type=event_type, times=times, last_at=last_at)
+            Evidence(
+                product_id=product,
+                interaction_ids=tuple(ids),
+                event_type=event_type,
+                times=times,
+                last_at=last_at,
+            )
             for product, ids, event_type, times, last_at in packed["e"]
         ),
         category_id=packed.get("c"),
@@ -220,10 +247,19 @@ def pack(contract: Contract) -> dict[str, Any]:
         split = contract.split
         packed["s"] = [split.baseline, split.parts, split.residual]
     if contract.shares is not None:
-        packed["sh"] = [contract.shares.nothing, contract.shares.rest, list(contract.shares.reasons)]
+        packed["sh"] = [
+            contract.shares.nothing,
+            contract.shares.rest,
+            list(contract.shares.reasons),
+        ]
     if contract.counterfactual is not None:
         change = contract.counterfactual
-        packed["cf"] = [change.strength.value, list(change.removed), change.rank, change.replacement_id]
+        packed["cf"] = [
+            change.strength.value,
+            list(change.removed),
+            change.rank,
+            change.replacement_id,
+        ]
     if contract.extra:
         packed["x"] = contract.extra
     return packed
@@ -246,8 +282,16 @@ def unpack(packed: dict[str, Any], provenance: Provenance | None = None) -> Cont
         ),
         reasons=tuple(_unpack_reason(reason) for reason in packed.get("r", ())),
         opposing=tuple(_unpack_reason(reason) for reason in packed.get("o", ())),
-        split=Split(baseline=packed["s"][0], parts=packed["s"][1], residual=packed["s"][2]) if "s" in packed else None,
-        shares=Shares(nothing=packed["sh"][0], rest=packed["sh"][1], reasons=tuple(packed["sh"][2]))
+        split=Split(
+            baseline=packed["s"][0], parts=packed["s"][1], residual=packed["s"][2]
+        )
+        if "s" in packed
+        else None,
+        shares=Shares(
+            nothing=packed["sh"][0],
+            rest=packed["sh"][1],
+            reasons=tuple(packed["sh"][2]),
+        )
         if "sh" in packed
         else None,
         counterfactual=Counterfactual(

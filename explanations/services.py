@@ -1,16 +1,22 @@
-"""What every surface calls: recommendations joined with their reasons, and the feedback on them."""
+"""What every surface calls: recommendations joined with their checked reasons."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from datetime import datetime
 
-from django.db import transaction
+from django.db.models import Q
 
 from catalog.models import Category, Interaction, Product, Shopper
-from explanations.contract import Cause, Contract, Status, unpack, unpack_provenance
+from catalog.services import NOT_INTERESTED, PURCHASE
+from explanations.contract import Contract, Reason, Status, unpack, unpack_provenance
+from explanations.models import Explanation
 from recommendations.models import Placement, Slate
+from recommendations.models.runs import SlateQuerySet
 
 SHOWN = 20  # the first 20 of a slate are explained; `limit` goes no further
+
+
+class UnknownRecommendation(Exception):
+    """No such recommendation, or not this shopper's."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -31,6 +37,7 @@ class Recommendations:
 
     placement: Placement
     is_personal: bool
+    is_stale: bool  # something happened since it was computed; a refresh is under way
     slate: Slate | None  # None: nothing is published yet
     items: tuple[Recommendation, ...]
     products: Mapping[int, Product]  # everything that the contracts cite, by id
@@ -38,3 +45,222 @@ class Recommendations:
 
     def __bool__(self) -> bool:
         return bool(self.items)
+
+
+def recommendations_for(
+    *,
+    shopper: Shopper | None,
+    placement: Placement,
+    limit: int = 10,
+    context_product: Product | None = None,
+) -> Recommendations:
+    """The shopper's current recommendations in a placement, or the non-personal ones where nothing valid is stored.
+
+    `shopper` is None for anonymous visitors; `context_product` is needed by the placement `product`.
+    """
+    slate, explanation = None, None
+    is_personal = (
+        placement != Placement.PRODUCT
+        and shopper is not None
+        and shopper.is_personalised
+    )
+    if placement == Placement.PRODUCT and context_product is not None:
+        slate, explanation = _explained(Slate.objects.for_product(context_product))
+    elif is_personal and shopper is not None:
+        slate, explanation = _explained(Slate.objects.for_shopper(shopper, placement))
+    is_stale = bool(
+        is_personal
+        and slate is not None
+        and shopper is not None
+        and shopper.changed_at is not None
+        and shopper.changed_at > slate.computed_at
+    )
+    if slate is None or explanation is None:
+        is_personal = False
+        slate, explanation = _explained(Slate.objects.non_personal(placement))
+    if slate is None or explanation is None:
+        return Recommendations(
+            placement=placement,
+            is_personal=False,
+            is_stale=False,
+            slate=None,
+            items=(),
+            products={},
+            categories={},
+        )
+    contracts = _contracts(explanation)
+    invalid = (
+        _broken_citations(contracts, shopper)
+        if is_stale and shopper is not None
+        else frozenset()
+    )
+    hidden = _unwanted(shopper, placement) if shopper is not None else frozenset()
+    products = Product.objects.in_bulk(_cited_products(contracts, slate))
+    categories = _categories()
+    sensitive = _sensitive(categories)
+    items: list[Recommendation] = []
+    for rank, contract in enumerate(contracts, start=1):
+        product = products.get(contract.product_id)
+        if (
+            product is None
+            or not (product.is_active and product.is_available)
+            or product.pk in hidden
+            or contract.status is Status.WITHHELD
+            or _cites(contract, invalid)
+            or _names_sensitive(contract, products, sensitive)
+        ):
+            continue
+        items.append(
+            Recommendation(
+                id=f"{slate.pk}-{rank}",
+                rank=rank,
+                product=product,
+                score=slate.scores[rank - 1],
+                probability=slate.probabilities[rank - 1],
+                contract=contract,
+            )
+        )
+        if len(items) == min(limit, SHOWN):
+            break
+    return Recommendations(
+        placement=placement,
+        is_personal=is_personal,
+        is_stale=is_stale,
+        slate=slate,
+        items=tuple(items),
+        products=products,
+        categories=categories,
+    )
+
+
+def find(*, recommendation_id: str, shopper: Shopper | None) -> tuple[Slate, Contract]:
+    """A recommendation by its id, also a superseded one. Raises UnknownRecommendation."""
+    slate_id, _, rank = recommendation_id.partition("-")
+    if not (slate_id.isdecimal() and rank.isdecimal()):
+        raise UnknownRecommendation(recommendation_id)
+    explanation = (
+        Explanation.objects.filter(slate_id=int(slate_id), slate__shopper=shopper)
+        .select_related("slate__run")
+        .first()
+    )
+    contracts = _contracts(explanation) if explanation else []
+    if explanation is None or not 1 <= int(rank) <= len(contracts):
+        raise UnknownRecommendation(recommendation_id)
+    return explanation.slate, contracts[int(rank) - 1]
+
+
+def _explained(slates: SlateQuerySet) -> tuple[Slate | None, Explanation | None]:
+    """The slate with its explanation, in one query."""
+    slate = (
+        slates.filter(explanation__isnull=False).select_related("explanation").first()
+    )
+    return (slate, slate.explanation) if slate is not None else (None, None)
+
+
+def _contracts(explanation: Explanation) -> list[Contract]:
+    stored = explanation.contracts
+    provenance = unpack_provenance(stored["provenance"])
+    return [unpack(packed, provenance) for packed in stored["contracts"]]
+
+
+def _reasons(contract: Contract) -> Iterator[Reason]:
+    yield from contract.reasons
+    yield from contract.opposing
+
+
+def _cited_products(contracts: list[Contract], slate: Slate) -> set[int]:
+    cited = {contract.product_id for contract in contracts}
+    if slate.context_product_id is not None:
+        cited.add(slate.context_product_id)
+    for contract in contracts:
+        cited.update(
+            evidence.product_id
+            for reason in _reasons(contract)
+            for evidence in reason.evidence
+        )
+        if contract.counterfactual is not None:
+            cited.update(contract.counterfactual.removed)
+            if contract.counterfactual.replacement_id is not None:
+                cited.add(contract.counterfactual.replacement_id)
+        if contract.target.runner_up_id is not None:
+            cited.add(contract.target.runner_up_id)
+    return cited
+
+
+def _broken_citations(contracts: list[Contract], shopper: Shopper) -> frozenset[int]:
+    """Cited interactions that are gone or excluded: what cites them is not shown any more."""
+    cited = {
+        interaction
+        for contract in contracts
+        for reason in _reasons(contract)
+        for evidence in reason.evidence
+        for interaction in evidence.interaction_ids
+    }
+    valid = (
+        Interaction.objects.usable()
+        .filter(pk__in=cited, shopper=shopper)
+        .values_list("pk", flat=True)
+    )
+    return frozenset(cited) - frozenset(valid)
+
+
+def _cites(contract: Contract, interactions: frozenset[int]) -> bool:
+    return bool(interactions) and any(
+        not interactions.isdisjoint(evidence.interaction_ids)
+        for reason in _reasons(contract)
+        for evidence in reason.evidence
+    )
+
+
+def _unwanted(shopper: Shopper, placement: Placement) -> frozenset[int]:
+    """Products that the shopper hid and, where new ones are promised, those bought in the meantime."""
+    codes = (
+        [NOT_INTERESTED] if placement != Placement.HOME else [NOT_INTERESTED, PURCHASE]
+    )
+    rows = Interaction.objects.visible().filter(
+        shopper=shopper, event_type__code__in=codes
+    )
+    rows = rows.filter(
+        Q(excluded_at=None) | Q(event_type__code=PURCHASE)
+    )  # a purchase not used is still a purchase
+    return frozenset(rows.values_list("product_id", flat=True))
+
+
+def _categories() -> dict[int, Category]:
+    """Every category with its ancestors: the tree is small, and sensitivity is inherited."""
+    return {category.pk: category for category in Category.objects.all()}
+
+
+def _sensitive(categories: Mapping[int, Category]) -> frozenset[int]:
+    """Flagged categories and everything below them."""
+
+    def is_sensitive(category: Category | None) -> bool:
+        while category is not None:
+            if category.is_sensitive:
+                return True
+            category = (
+                categories.get(category.parent_id)
+                if category.parent_id is not None
+                else None
+            )
+        return False
+
+    return frozenset(
+        pk for pk, category in categories.items() if is_sensitive(category)
+    )
+
+
+def _names_sensitive(
+    contract: Contract, products: Mapping[int, Product], sensitive: frozenset[int]
+) -> bool:
+    """Whether a reason would name something that must not be named."""
+    if not sensitive:
+        return False
+    for reason in _reasons(contract):
+        if reason.category_id in sensitive:
+            return True
+        for evidence in reason.evidence:
+            product = products.get(evidence.product_id)
+            if product is not None and product.category_id in sensitive:
+                return True
+    return False

@@ -31,12 +31,21 @@ class Import(models.Model):
         FAILED = "failed", _("failed")
         REVERTED = "reverted", _("reverted")
 
-    partner = models.ForeignKey(Partner, on_delete=models.PROTECT, related_name="imports", verbose_name=_("partner"))
+    partner = models.ForeignKey(
+        Partner,
+        on_delete=models.PROTECT,
+        related_name="imports",
+        verbose_name=_("partner"),
+    )
     kind = models.CharField(_("kind"), max_length=20, choices=Kind.choices)
-    state = models.CharField(_("state"), max_length=20, choices=State.choices, default=State.STAGING)
+    state = models.CharField(
+        _("state"), max_length=20, choices=State.choices, default=State.STAGING
+    )
     filename = models.CharField(_("file"), max_length=300)
     file_format = models.CharField(_("format"), max_length=20)
-    is_strict = models.BooleanField(_("strict"), default=False, help_text=_("One bad row rejects the whole file."))
+    is_strict = models.BooleanField(
+        _("strict"), default=False, help_text=_("One bad row rejects the whole file.")
+    )
     is_dry_run = models.BooleanField(_("dry run"), default=False)
     rows_read = models.PositiveBigIntegerField(_("rows read"), default=0)
     rows_accepted = models.PositiveBigIntegerField(_("rows accepted"), default=0)
@@ -48,7 +57,11 @@ class Import(models.Model):
     heartbeat_at = models.DateTimeField(_("last sign of life"), null=True, blank=True)
     finished_at = models.DateTimeField(_("finished"), null=True, blank=True)
     started_by = models.ForeignKey(
-        settings.AUTH_USER_MODEL, on_delete=models.SET_NULL, null=True, blank=True, verbose_name=_("started by")
+        settings.AUTH_USER_MODEL,
+        on_delete=models.SET_NULL,
+        null=True,
+        blank=True,
+        verbose_name=_("started by"),
     )
 
     objects = ImportQuerySet.as_manager()
@@ -58,7 +71,8 @@ class Import(models.Model):
         verbose_name_plural = _("imports")
         constraints = [
             models.CheckConstraint(
-                condition=~Q(state="finished") | Q(finished_at__isnull=False), name="finished_import_has_time"
+                condition=~Q(state="finished") | Q(finished_at__isnull=False),
+                name="finished_import_has_time",
             ),
         ]
 
@@ -69,7 +83,12 @@ class Import(models.Model):
 class ImportRejection(models.Model):
     """A row that was not taken, and what would mend it."""
 
-    source = models.ForeignKey(Import, on_delete=models.CASCADE, related_name="rejections", verbose_name=_("import"))
+    source = models.ForeignKey(
+        Import,
+        on_delete=models.CASCADE,
+        related_name="rejections",
+        verbose_name=_("import"),
+    )
     row = models.PositiveBigIntegerField(_("row"))
     field = models.CharField(_("field"), max_length=60)
     value = models.CharField(_("value"), max_length=200, blank=True)
@@ -79,7 +98,9 @@ class ImportRejection(models.Model):
     class Meta:
         verbose_name = _("rejected row")
         verbose_name_plural = _("rejected rows")
-        indexes = [models.Index(F("source"), F("row"), name="rejection_report")]  # the downloadable report
+        indexes = [
+            models.Index(F("source"), F("row"), name="rejection_report")
+        ]  # the downloadable report
 
     def __str__(self) -> str:
         return f"{self.source_id}:{self.row} {self.field}"

@@ -16,22 +16,41 @@ class EventType(models.Model):
     """A kind of interaction: a row, so that a travel site can add "stayed at"."""
 
     code = models.SlugField(_("code"), max_length=40, unique=True)
-    verb_en = models.CharField(_("verb in English"), max_length=40, help_text=_("As in “you bought X”: bought."))
-    verb_zh_hans = models.CharField(_("verb in Chinese"), max_length=40, help_text=_("As in 您购买过: 购买过."))
-    strength = models.FloatField(_("strength"), default=1.0, help_text=_("How much it counts in training."))
+    verb_en = models.CharField(
+        _("verb in English"),
+        max_length=40,
+        help_text=_("As in “you bought X”: bought."),
+    )
+    verb_zh_hans = models.CharField(
+        _("verb in Chinese"), max_length=40, help_text=_("As in 您购买过: 购买过.")
+    )
+    strength = models.FloatField(
+        _("strength"), default=1.0, help_text=_("How much it counts in training.")
+    )
     polarity = models.SmallIntegerField(
         _("polarity"),
-        choices=[(1, _("for the product")), (0, _("neutral")), (-1, _("against the product"))],
+        choices=[
+            (1, _("for the product")),
+            (0, _("neutral")),
+            (-1, _("against the product")),
+        ],
         default=1,
     )
-    is_target = models.BooleanField(_("target"), default=False, help_text=_("What the model learns to predict."))
+    is_target = models.BooleanField(
+        _("target"), default=False, help_text=_("What the model learns to predict.")
+    )
 
     class Meta:
         verbose_name = _("event type")
         verbose_name_plural = _("event types")
         constraints = [
-            models.CheckConstraint(condition=Q(polarity__in=[-1, 0, 1]), name="event_type_polarity_is_a_sign"),
-            models.CheckConstraint(condition=Q(strength__gte=0), name="event_type_strength_not_negative"),
+            models.CheckConstraint(
+                condition=Q(polarity__in=[-1, 0, 1]),
+                name="event_type_polarity_is_a_sign",
+            ),
+            models.CheckConstraint(
+                condition=Q(strength__gte=0), name="event_type_strength_not_negative"
+            ),
         ]
 
     def __str__(self) -> str:
@@ -56,7 +75,9 @@ class InteractionQuerySet(models.QuerySet["Interaction"]):
 class Interaction(models.Model):
     """One thing a shopper did to a product at a time. Never changed but for `excluded_at`."""
 
-    partner = models.ForeignKey(Partner, on_delete=models.PROTECT, related_name="+", verbose_name=_("partner"))
+    partner = models.ForeignKey(
+        Partner, on_delete=models.PROTECT, related_name="+", verbose_name=_("partner")
+    )
     event_id = models.CharField(_("event id"), max_length=100)
     # Empty where the source did not know who it was: counted for popularity, never part of a history.
     shopper = models.ForeignKey(
@@ -68,22 +89,43 @@ class Interaction(models.Model):
         db_index=False,  # interaction_history serves it
         verbose_name=_("shopper"),
     )
-    product = models.ForeignKey(Product, on_delete=models.PROTECT, related_name="interactions", verbose_name=_("product"))
+    product = models.ForeignKey(
+        Product,
+        on_delete=models.PROTECT,
+        related_name="interactions",
+        verbose_name=_("product"),
+    )
     event_type = models.ForeignKey(
-        EventType, on_delete=models.PROTECT, related_name="+", db_index=False, verbose_name=_("event type")
+        EventType,
+        on_delete=models.PROTECT,
+        related_name="+",
+        db_index=False,
+        verbose_name=_("event type"),
     )
     occurred_at = models.DateTimeField(_("occurred"))
     received_at = models.DateTimeField(_("received"), auto_now_add=True)
     quantity = models.IntegerField(_("quantity"), null=True, blank=True)
-    unit_price = models.DecimalField(_("unit price"), max_digits=12, decimal_places=3, null=True, blank=True)
+    unit_price = models.DecimalField(
+        _("unit price"), max_digits=12, decimal_places=3, null=True, blank=True
+    )
     currency = models.CharField(_("currency"), max_length=3, blank=True)
-    value = models.FloatField(_("value"), null=True, blank=True, help_text=_("A rating, for example."))
+    value = models.FloatField(
+        _("value"), null=True, blank=True, help_text=_("A rating, for example.")
+    )
     basket = models.CharField(_("basket"), max_length=60, blank=True)
     recommendation = models.CharField(
-        _("recommendation"), max_length=60, blank=True, help_text=_("The recommendation that led here.")
+        _("recommendation"),
+        max_length=60,
+        blank=True,
+        help_text=_("The recommendation that led here."),
     )
     source = models.ForeignKey(
-        Import, on_delete=models.PROTECT, null=True, blank=True, related_name="interactions", verbose_name=_("import")
+        Import,
+        on_delete=models.PROTECT,
+        null=True,
+        blank=True,
+        related_name="interactions",
+        verbose_name=_("import"),
     )
     excluded_at = models.DateTimeField(_("excluded"), null=True, blank=True)
 
@@ -93,11 +135,17 @@ class Interaction(models.Model):
         verbose_name = _("interaction")
         verbose_name_plural = _("interactions")
         constraints = [
-            models.UniqueConstraint(F("partner"), F("event_id"), name="one_interaction_per_partner_and_event_id"),
+            models.UniqueConstraint(
+                F("partner"),
+                F("event_id"),
+                name="one_interaction_per_partner_and_event_id",
+            ),
         ]
         indexes = [
             # Read by snapshots, refreshes and "my history": one shopper's interactions in order.
-            models.Index(fields=["shopper", "occurred_at", "id"], name="interaction_history"),
+            models.Index(
+                fields=["shopper", "occurred_at", "id"], name="interaction_history"
+            ),
         ]
 
     def __str__(self) -> str:

@@ -12,7 +12,10 @@ class QualityReport(models.Model):
     rows_read = models.PositiveBigIntegerField(_("rows read"))
     rows_usable = models.PositiveBigIntegerField(_("rows usable"))
     rules = models.JSONField(_("rules"))
-    bounds = models.JSONField(_("bounds"), help_text=_("Outlier bounds of price and quantity, and price bands."))
+    bounds = models.JSONField(
+        _("bounds"),
+        help_text=_("Outlier bounds of price and quantity, and price bands."),
+    )
 
     class Meta:
         verbose_name = _("data-quality report")

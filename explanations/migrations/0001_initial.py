@@ -6,32 +6,76 @@ from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
-
     initial = True
 
     dependencies = [
-        ('recommendations', '0001_initial'),
+        ("recommendations", "0001_initial"),
     ]
 
     operations = [
         migrations.CreateModel(
-            name='Explanation',
+            name="Explanation",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('format', models.PositiveSmallIntegerField(verbose_name='format')),
-                ('contracts', models.JSONField(verbose_name='contracts')),
-                ('is_personal', models.BooleanField(verbose_name='personal')),
-                ('explained', models.PositiveSmallIntegerField(verbose_name='explained products')),
-                ('verified', models.PositiveSmallIntegerField(verbose_name='with a verified reason')),
-                ('fallback', models.PositiveSmallIntegerField(verbose_name='with a fallback cause')),
-                ('withheld', models.PositiveSmallIntegerField(verbose_name='withheld')),
-                ('created_at', models.DateTimeField(verbose_name='created')),
-                ('slate', models.OneToOneField(on_delete=django.db.models.deletion.CASCADE, related_name='explanation', to='recommendations.slate', verbose_name='slate')),
+                (
+                    "id",
+                    models.BigAutoField(
+                        auto_created=True,
+                        primary_key=True,
+                        serialize=False,
+                        verbose_name="ID",
+                    ),
+                ),
+                ("format", models.PositiveSmallIntegerField(verbose_name="format")),
+                ("contracts", models.JSONField(verbose_name="contracts")),
+                ("is_personal", models.BooleanField(verbose_name="personal")),
+                (
+                    "explained",
+                    models.PositiveSmallIntegerField(verbose_name="explained products"),
+                ),
+                (
+                    "verified",
+                    models.PositiveSmallIntegerField(
+                        verbose_name="with a verified reason"
+                    ),
+                ),
+                (
+                    "fallback",
+                    models.PositiveSmallIntegerField(
+                        verbose_name="with a fallback cause"
+                    ),
+                ),
+                ("withheld", models.PositiveSmallIntegerField(verbose_name="withheld")),
+                ("created_at", models.DateTimeField(verbose_name="created")),
+                (
+                    "slate",
+                    models.OneToOneField(
+                        on_delete=django.db.models.deletion.CASCADE,
+                        related_name="explanation",
+                        to="recommendations.slate",
+                        verbose_name="slate",
+                    ),
+                ),
             ],
             options={
-                'verbose_name': 'explanation',
-                'verbose_name_plural': 'explanations',
-                'constraints': [models.CheckConstraint(condition=models.Q(('explained', django.db.models.expressions.CombinedExpression(django.db.models.expressions.CombinedExpression(models.F('verified'), '+', models.F('fallback')), '+', models.F('withheld')))), name='explanation_counts_add_up')],
+                "verbose_name": "explanation",
+                "verbose_name_plural": "explanations",
+                "constraints": [
+                    models.CheckConstraint(
+                        condition=models.Q(
+                            (
+                                "explained",
+                                django.db.models.expressions.CombinedExpression(
+                                    django.db.models.expressions.CombinedExpression(
+                                        models.F("verified"), "+", models.F("fallback")
+                                    ),
+                                    "+",
+                                    models.F("withheld"),
+                                ),
+                            )
+                        ),
+                        name="explanation_counts_add_up",
+                    )
+                ],
             },
         ),
     ]

@@ -10,7 +10,12 @@ from recommendations.models import Slate
 class Explanation(models.Model):
     """The contracts of one slate, in rank order; `explanations.contract` defines their form."""
 
-    slate = models.OneToOneField(Slate, on_delete=models.CASCADE, related_name="explanation", verbose_name=_("slate"))
+    slate = models.OneToOneField(
+        Slate,
+        on_delete=models.CASCADE,
+        related_name="explanation",
+        verbose_name=_("slate"),
+    )
     format = models.PositiveSmallIntegerField(_("format"))
     contracts = models.JSONField(_("contracts"))
     # Columns, because a constraint needs them.
@@ -26,7 +31,11 @@ class Explanation(models.Model):
         verbose_name_plural = _("explanations")
         constraints = [
             models.CheckConstraint(
-                condition=Q(explained=models.F("verified") + models.F("fallback") + models.F("withheld")),
+                condition=Q(
+                    explained=models.F("verified")
+                    + models.F("fallback")
+                    + models.F("withheld")
+                ),
                 name="explanation_counts_add_up",
             ),
         ]

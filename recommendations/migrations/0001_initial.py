@@ -7,228 +7,738 @@ from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
-
     initial = True
 
     dependencies = [
-        ('catalog', '0001_initial'),
+        ("catalog", "0001_initial"),
         migrations.swappable_dependency(settings.AUTH_USER_MODEL),
     ]
 
     operations = [
         migrations.CreateModel(
-            name='ArtifactChunk',
+            name="ArtifactChunk",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('name', models.CharField(max_length=200, verbose_name='name')),
-                ('index', models.PositiveIntegerField(verbose_name='index')),
-                ('data', models.BinaryField(verbose_name='data')),
-                ('checksum', models.CharField(max_length=64, verbose_name='checksum')),
-                ('created_at', models.DateTimeField(auto_now_add=True, verbose_name='created')),
+                (
+                    "id",
+                    models.BigAutoField(
+                        auto_created=True,
+                        primary_key=True,
+                        serialize=False,
+                        verbose_name="ID",
+                    ),
+                ),
+                ("name", models.CharField(max_length=200, verbose_name="name")),
+                ("index", models.PositiveIntegerField(verbose_name="index")),
+                ("data", models.BinaryField(verbose_name="data")),
+                ("checksum", models.CharField(max_length=64, verbose_name="checksum")),
+                (
+                    "created_at",
+                    models.DateTimeField(auto_now_add=True, verbose_name="created"),
+                ),
             ],
             options={
-                'verbose_name': 'artifact chunk',
-                'verbose_name_plural': 'artifact chunks',
-                'constraints': [models.UniqueConstraint(models.F('name'), models.F('index'), name='one_chunk_per_name_and_index')],
+                "verbose_name": "artifact chunk",
+                "verbose_name_plural": "artifact chunks",
+                "constraints": [
+                    models.UniqueConstraint(
+                        models.F("name"),
+                        models.F("index"),
+                        name="one_chunk_per_name_and_index",
+                    )
+                ],
             },
         ),
         migrations.CreateModel(
-            name='ModelVersion',
+            name="ModelVersion",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('state', models.CharField(choices=[('queued', 'queued'), ('training', 'training'), ('passed', 'passed the gate'), ('rejected', 'rejected by the gate'), ('cancelled', 'cancelled'), ('failed', 'failed')], default='queued', max_length=20, verbose_name='state')),
-                ('config', models.JSONField(verbose_name='configuration')),
-                ('seed', models.PositiveIntegerField(default=1, verbose_name='seed')),
-                ('is_publish_wanted', models.BooleanField(default=False, help_text='Precompute and publish once the gate is passed.', verbose_name='publish when ready')),
-                ('metrics', models.JSONField(blank=True, default=dict, verbose_name='metrics')),
-                ('calibration', models.JSONField(blank=True, default=dict, verbose_name='calibration')),
-                ('gate', models.JSONField(blank=True, default=dict, verbose_name='gate')),
-                ('weights', models.CharField(blank=True, help_text='Name in the artifact storage.', max_length=200, verbose_name='weights')),
-                ('weights_checksum', models.CharField(blank=True, max_length=64, verbose_name='checksum of the weights')),
-                ('code_revision', models.CharField(blank=True, max_length=60, verbose_name='code revision')),
-                ('device', models.CharField(blank=True, max_length=60, verbose_name='device')),
-                ('torch_version', models.CharField(blank=True, max_length=40, verbose_name='torch version')),
-                ('error', models.TextField(blank=True, verbose_name='error')),
-                ('created_at', models.DateTimeField(auto_now_add=True, verbose_name='created')),
-                ('started_at', models.DateTimeField(blank=True, null=True, verbose_name='started')),
-                ('finished_at', models.DateTimeField(blank=True, null=True, verbose_name='finished')),
-                ('cancel_requested_at', models.DateTimeField(blank=True, null=True, verbose_name='cancel requested')),
-                ('sent_at', models.DateTimeField(blank=True, null=True)),
-                ('lease_token', models.UUIDField(blank=True, null=True)),
-                ('leased_until', models.DateTimeField(blank=True, null=True)),
-                ('created_by', models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.SET_NULL, to=settings.AUTH_USER_MODEL, verbose_name='created by')),
+                (
+                    "id",
+                    models.BigAutoField(
+                        auto_created=True,
+                        primary_key=True,
+                        serialize=False,
+                        verbose_name="ID",
+                    ),
+                ),
+                (
+                    "state",
+                    models.CharField(
+                        choices=[
+                            ("queued", "queued"),
+                            ("training", "training"),
+                            ("passed", "passed the gate"),
+                            ("rejected", "rejected by the gate"),
+                            ("cancelled", "cancelled"),
+                            ("failed", "failed"),
+                        ],
+                        default="queued",
+                        max_length=20,
+                        verbose_name="state",
+                    ),
+                ),
+                ("config", models.JSONField(verbose_name="configuration")),
+                ("seed", models.PositiveIntegerField(default=1, verbose_name="seed")),
+                (
+                    "is_publish_wanted",
+                    models.BooleanField(
+                        default=False,
+                        help_text="Precompute and publish once the gate is passed.",
+                        verbose_name="publish when ready",
+                    ),
+                ),
+                (
+                    "metrics",
+                    models.JSONField(blank=True, default=dict, verbose_name="metrics"),
+                ),
+                (
+                    "calibration",
+                    models.JSONField(
+                        blank=True, default=dict, verbose_name="calibration"
+                    ),
+                ),
+                (
+                    "gate",
+                    models.JSONField(blank=True, default=dict, verbose_name="gate"),
+                ),
+                (
+                    "weights",
+                    models.CharField(
+                        blank=True,
+                        help_text="Name in the artifact storage.",
+                        max_length=200,
+                        verbose_name="weights",
+                    ),
+                ),
+                (
+                    "weights_checksum",
+                    models.CharField(
+                        blank=True,
+                        max_length=64,
+                        verbose_name="checksum of the weights",
+                    ),
+                ),
+                (
+                    "code_revision",
+                    models.CharField(
+                        blank=True, max_length=60, verbose_name="code revision"
+                    ),
+                ),
+                (
+                    "device",
+                    models.CharField(blank=True, max_length=60, verbose_name="device"),
+                ),
+                (
+                    "torch_version",
+                    models.CharField(
+                        blank=True, max_length=40, verbose_name="torch version"
+                    ),
+                ),
+                ("error", models.TextField(blank=True, verbose_name="error")),
+                (
+                    "created_at",
+                    models.DateTimeField(auto_now_add=True, verbose_name="created"),
+                ),
+                (
+                    "started_at",
+                    models.DateTimeField(blank=True, null=True, verbose_name="started"),
+                ),
+                (
+                    "finished_at",
+                    models.DateTimeField(
+                        blank=True, null=True, verbose_name="finished"
+                    ),
+                ),
+                (
+                    "cancel_requested_at",
+                    models.DateTimeField(
+                        blank=True, null=True, verbose_name="cancel requested"
+                    ),
+                ),
+                ("sent_at", models.DateTimeField(blank=True, null=True)),
+                ("lease_token", models.UUIDField(blank=True, null=True)),
+                ("leased_until", models.DateTimeField(blank=True, null=True)),
+                (
+                    "created_by",
+                    models.ForeignKey(
+                        blank=True,
+                        null=True,
+                        on_delete=django.db.models.deletion.SET_NULL,
+                        to=settings.AUTH_USER_MODEL,
+                        verbose_name="created by",
+                    ),
+                ),
             ],
             options={
-                'verbose_name': 'model version',
-                'verbose_name_plural': 'model versions',
+                "verbose_name": "model version",
+                "verbose_name_plural": "model versions",
             },
         ),
         migrations.CreateModel(
-            name='Run',
+            name="Run",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('state', models.CharField(choices=[('computing', 'computing'), ('ready', 'ready to publish'), ('live', 'live'), ('retired', 'retired'), ('failed', 'failed')], default='computing', max_length=20, verbose_name='state')),
-                ('as_of', models.DateTimeField(help_text="The model's “now”; later interactions are not used.", verbose_name='as of')),
-                ('is_publish_wanted', models.BooleanField(default=False, verbose_name='publish when ready')),
-                ('summary', models.JSONField(blank=True, default=dict, verbose_name='summary')),
-                ('error', models.TextField(blank=True, verbose_name='error')),
-                ('created_at', models.DateTimeField(auto_now_add=True, verbose_name='created')),
-                ('ready_at', models.DateTimeField(blank=True, null=True, verbose_name='ready')),
-                ('published_at', models.DateTimeField(blank=True, null=True, verbose_name='published')),
-                ('retired_at', models.DateTimeField(blank=True, null=True, verbose_name='retired')),
-                ('created_by', models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.SET_NULL, related_name='+', to=settings.AUTH_USER_MODEL, verbose_name='created by')),
-                ('published_by', models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.SET_NULL, related_name='+', to=settings.AUTH_USER_MODEL, verbose_name='published by')),
-                ('version', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='runs', to='recommendations.modelversion', verbose_name='model version')),
+                (
+                    "id",
+                    models.BigAutoField(
+                        auto_created=True,
+                        primary_key=True,
+                        serialize=False,
+                        verbose_name="ID",
+                    ),
+                ),
+                (
+                    "state",
+                    models.CharField(
+                        choices=[
+                            ("computing", "computing"),
+                            ("ready", "ready to publish"),
+                            ("live", "live"),
+                            ("retired", "retired"),
+                            ("failed", "failed"),
+                        ],
+                        default="computing",
+                        max_length=20,
+                        verbose_name="state",
+                    ),
+                ),
+                (
+                    "as_of",
+                    models.DateTimeField(
+                        help_text="The model's “now”; later interactions are not used.",
+                        verbose_name="as of",
+                    ),
+                ),
+                (
+                    "is_publish_wanted",
+                    models.BooleanField(
+                        default=False, verbose_name="publish when ready"
+                    ),
+                ),
+                (
+                    "summary",
+                    models.JSONField(blank=True, default=dict, verbose_name="summary"),
+                ),
+                ("error", models.TextField(blank=True, verbose_name="error")),
+                (
+                    "created_at",
+                    models.DateTimeField(auto_now_add=True, verbose_name="created"),
+                ),
+                (
+                    "ready_at",
+                    models.DateTimeField(blank=True, null=True, verbose_name="ready"),
+                ),
+                (
+                    "published_at",
+                    models.DateTimeField(
+                        blank=True, null=True, verbose_name="published"
+                    ),
+                ),
+                (
+                    "retired_at",
+                    models.DateTimeField(blank=True, null=True, verbose_name="retired"),
+                ),
+                (
+                    "created_by",
+                    models.ForeignKey(
+                        blank=True,
+                        null=True,
+                        on_delete=django.db.models.deletion.SET_NULL,
+                        related_name="+",
+                        to=settings.AUTH_USER_MODEL,
+                        verbose_name="created by",
+                    ),
+                ),
+                (
+                    "published_by",
+                    models.ForeignKey(
+                        blank=True,
+                        null=True,
+                        on_delete=django.db.models.deletion.SET_NULL,
+                        related_name="+",
+                        to=settings.AUTH_USER_MODEL,
+                        verbose_name="published by",
+                    ),
+                ),
+                (
+                    "version",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="runs",
+                        to="recommendations.modelversion",
+                        verbose_name="model version",
+                    ),
+                ),
             ],
             options={
-                'verbose_name': 'run',
-                'verbose_name_plural': 'runs',
+                "verbose_name": "run",
+                "verbose_name_plural": "runs",
             },
         ),
         migrations.CreateModel(
-            name='Shard',
+            name="Shard",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('number', models.PositiveIntegerField(verbose_name='number')),
-                ('kind', models.CharField(choices=[('shoppers', 'shoppers'), ('products', 'products'), ('non_personal', 'non-personal')], max_length=20, verbose_name='kind')),
-                ('first_id', models.BigIntegerField(default=0, verbose_name='first id')),
-                ('last_id', models.BigIntegerField(default=0, verbose_name='last id')),
-                ('state', models.CharField(choices=[('pending', 'pending'), ('leased', 'leased'), ('done', 'done'), ('failed', 'failed')], default='pending', max_length=20, verbose_name='state')),
-                ('lease_token', models.UUIDField(blank=True, null=True, verbose_name='lease token')),
-                ('leased_until', models.DateTimeField(blank=True, null=True, verbose_name='leased until')),
-                ('sent_at', models.DateTimeField(blank=True, null=True, verbose_name='sent')),
-                ('attempts', models.PositiveSmallIntegerField(default=0, verbose_name='attempts')),
-                ('slates', models.PositiveIntegerField(default=0, verbose_name='slates')),
-                ('seconds', models.FloatField(blank=True, null=True, verbose_name='seconds')),
-                ('summary', models.JSONField(blank=True, default=dict, verbose_name='summary')),
-                ('error', models.TextField(blank=True, verbose_name='error')),
-                ('run', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='shards', to='recommendations.run', verbose_name='run')),
+                (
+                    "id",
+                    models.BigAutoField(
+                        auto_created=True,
+                        primary_key=True,
+                        serialize=False,
+                        verbose_name="ID",
+                    ),
+                ),
+                ("number", models.PositiveIntegerField(verbose_name="number")),
+                (
+                    "kind",
+                    models.CharField(
+                        choices=[
+                            ("shoppers", "shoppers"),
+                            ("products", "products"),
+                            ("non_personal", "non-personal"),
+                        ],
+                        max_length=20,
+                        verbose_name="kind",
+                    ),
+                ),
+                (
+                    "first_id",
+                    models.BigIntegerField(default=0, verbose_name="first id"),
+                ),
+                ("last_id", models.BigIntegerField(default=0, verbose_name="last id")),
+                (
+                    "state",
+                    models.CharField(
+                        choices=[
+                            ("pending", "pending"),
+                            ("leased", "leased"),
+                            ("done", "done"),
+                            ("failed", "failed"),
+                        ],
+                        default="pending",
+                        max_length=20,
+                        verbose_name="state",
+                    ),
+                ),
+                (
+                    "lease_token",
+                    models.UUIDField(blank=True, null=True, verbose_name="lease token"),
+                ),
+                (
+                    "leased_until",
+                    models.DateTimeField(
+                        blank=True, null=True, verbose_name="leased until"
+                    ),
+                ),
+                (
+                    "sent_at",
+                    models.DateTimeField(blank=True, null=True, verbose_name="sent"),
+                ),
+                (
+                    "attempts",
+                    models.PositiveSmallIntegerField(
+                        default=0, verbose_name="attempts"
+                    ),
+                ),
+                (
+                    "slates",
+                    models.PositiveIntegerField(default=0, verbose_name="slates"),
+                ),
+                (
+                    "seconds",
+                    models.FloatField(blank=True, null=True, verbose_name="seconds"),
+                ),
+                (
+                    "summary",
+                    models.JSONField(blank=True, default=dict, verbose_name="summary"),
+                ),
+                ("error", models.TextField(blank=True, verbose_name="error")),
+                (
+                    "run",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.CASCADE,
+                        related_name="shards",
+                        to="recommendations.run",
+                        verbose_name="run",
+                    ),
+                ),
             ],
             options={
-                'verbose_name': 'shard',
-                'verbose_name_plural': 'shards',
+                "verbose_name": "shard",
+                "verbose_name_plural": "shards",
             },
         ),
         migrations.CreateModel(
-            name='Slate',
+            name="Slate",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('placement', models.CharField(choices=[('home', 'New for you'), ('buy_again', 'Buy again'), ('product', 'Similar to what you are viewing')], max_length=20, verbose_name='placement')),
-                ('product_ids', django.contrib.postgres.fields.ArrayField(base_field=models.BigIntegerField(), size=None, verbose_name='products')),
-                ('scores', django.contrib.postgres.fields.ArrayField(base_field=models.FloatField(), size=None, verbose_name='scores')),
-                ('probabilities', django.contrib.postgres.fields.ArrayField(base_field=models.FloatField(), size=None, verbose_name='probabilities')),
-                ('history_hash', models.CharField(blank=True, max_length=32, verbose_name='history hash')),
-                ('computed_at', models.DateTimeField(verbose_name='computed')),
-                ('explained_at', models.DateTimeField(blank=True, null=True, verbose_name='explained')),
-                ('superseded_at', models.DateTimeField(blank=True, null=True, verbose_name='superseded')),
-                ('context_product', models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.CASCADE, related_name='+', to='catalog.product', verbose_name='context product')),
-                ('run', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='slates', to='recommendations.run', verbose_name='run')),
-                ('shopper', models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.CASCADE, related_name='slates', to='catalog.shopper', verbose_name='shopper')),
+                (
+                    "id",
+                    models.BigAutoField(
+                        auto_created=True,
+                        primary_key=True,
+                        serialize=False,
+                        verbose_name="ID",
+                    ),
+                ),
+                (
+                    "placement",
+                    models.CharField(
+                        choices=[
+                            ("home", "New for you"),
+                            ("buy_again", "Buy again"),
+                            ("product", "Similar to what you are viewing"),
+                        ],
+                        max_length=20,
+                        verbose_name="placement",
+                    ),
+                ),
+                (
+                    "product_ids",
+                    django.contrib.postgres.fields.ArrayField(
+                        base_field=models.BigIntegerField(),
+                        size=None,
+                        verbose_name="products",
+                    ),
+                ),
+                (
+                    "scores",
+                    django.contrib.postgres.fields.ArrayField(
+                        base_field=models.FloatField(), size=None, verbose_name="scores"
+                    ),
+                ),
+                (
+                    "probabilities",
+                    django.contrib.postgres.fields.ArrayField(
+                        base_field=models.FloatField(),
+                        size=None,
+                        verbose_name="probabilities",
+                    ),
+                ),
+                (
+                    "history_hash",
+                    models.CharField(
+                        blank=True, max_length=32, verbose_name="history hash"
+                    ),
+                ),
+                ("computed_at", models.DateTimeField(verbose_name="computed")),
+                (
+                    "explained_at",
+                    models.DateTimeField(
+                        blank=True, null=True, verbose_name="explained"
+                    ),
+                ),
+                (
+                    "superseded_at",
+                    models.DateTimeField(
+                        blank=True, null=True, verbose_name="superseded"
+                    ),
+                ),
+                (
+                    "context_product",
+                    models.ForeignKey(
+                        blank=True,
+                        null=True,
+                        on_delete=django.db.models.deletion.CASCADE,
+                        related_name="+",
+                        to="catalog.product",
+                        verbose_name="context product",
+                    ),
+                ),
+                (
+                    "run",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.CASCADE,
+                        related_name="slates",
+                        to="recommendations.run",
+                        verbose_name="run",
+                    ),
+                ),
+                (
+                    "shopper",
+                    models.ForeignKey(
+                        blank=True,
+                        null=True,
+                        on_delete=django.db.models.deletion.CASCADE,
+                        related_name="slates",
+                        to="catalog.shopper",
+                        verbose_name="shopper",
+                    ),
+                ),
             ],
             options={
-                'verbose_name': 'slate',
-                'verbose_name_plural': 'slates',
+                "verbose_name": "slate",
+                "verbose_name_plural": "slates",
             },
         ),
         migrations.CreateModel(
-            name='Snapshot',
+            name="Snapshot",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('cutoff_at', models.DateTimeField(help_text='Nothing later is used.', verbose_name='cut-off')),
-                ('validation_from', models.DateTimeField(verbose_name='validation from')),
-                ('test_from', models.DateTimeField(verbose_name='test from')),
-                ('counts', models.JSONField(default=dict, verbose_name='counts')),
-                ('checksum', models.CharField(blank=True, max_length=64, verbose_name='checksum')),
-                ('created_at', models.DateTimeField(auto_now_add=True, verbose_name='created')),
-                ('report', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, to='catalog.qualityreport', verbose_name='data-quality report')),
+                (
+                    "id",
+                    models.BigAutoField(
+                        auto_created=True,
+                        primary_key=True,
+                        serialize=False,
+                        verbose_name="ID",
+                    ),
+                ),
+                (
+                    "cutoff_at",
+                    models.DateTimeField(
+                        help_text="Nothing later is used.", verbose_name="cut-off"
+                    ),
+                ),
+                (
+                    "validation_from",
+                    models.DateTimeField(verbose_name="validation from"),
+                ),
+                ("test_from", models.DateTimeField(verbose_name="test from")),
+                ("counts", models.JSONField(default=dict, verbose_name="counts")),
+                (
+                    "checksum",
+                    models.CharField(
+                        blank=True, max_length=64, verbose_name="checksum"
+                    ),
+                ),
+                (
+                    "created_at",
+                    models.DateTimeField(auto_now_add=True, verbose_name="created"),
+                ),
+                (
+                    "report",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.PROTECT,
+                        to="catalog.qualityreport",
+                        verbose_name="data-quality report",
+                    ),
+                ),
             ],
             options={
-                'verbose_name': 'snapshot',
-                'verbose_name_plural': 'snapshots',
+                "verbose_name": "snapshot",
+                "verbose_name_plural": "snapshots",
             },
         ),
         migrations.AddField(
-            model_name='modelversion',
-            name='snapshot',
-            field=models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.PROTECT, related_name='versions', to='recommendations.snapshot', verbose_name='snapshot'),
+            model_name="modelversion",
+            name="snapshot",
+            field=models.ForeignKey(
+                blank=True,
+                null=True,
+                on_delete=django.db.models.deletion.PROTECT,
+                related_name="versions",
+                to="recommendations.snapshot",
+                verbose_name="snapshot",
+            ),
         ),
         migrations.CreateModel(
-            name='TrainingEpoch',
+            name="TrainingEpoch",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('number', models.PositiveIntegerField(verbose_name='epoch')),
-                ('loss', models.FloatField(verbose_name='loss')),
-                ('validation_ndcg', models.FloatField(verbose_name='validation NDCG@10')),
-                ('seconds', models.FloatField(verbose_name='seconds')),
-                ('version', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='epochs', to='recommendations.modelversion', verbose_name='model version')),
+                (
+                    "id",
+                    models.BigAutoField(
+                        auto_created=True,
+                        primary_key=True,
+                        serialize=False,
+                        verbose_name="ID",
+                    ),
+                ),
+                ("number", models.PositiveIntegerField(verbose_name="epoch")),
+                ("loss", models.FloatField(verbose_name="loss")),
+                (
+                    "validation_ndcg",
+                    models.FloatField(verbose_name="validation NDCG@10"),
+                ),
+                ("seconds", models.FloatField(verbose_name="seconds")),
+                (
+                    "version",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.CASCADE,
+                        related_name="epochs",
+                        to="recommendations.modelversion",
+                        verbose_name="model version",
+                    ),
+                ),
             ],
             options={
-                'verbose_name': 'training epoch',
-                'verbose_name_plural': 'training epochs',
+                "verbose_name": "training epoch",
+                "verbose_name_plural": "training epochs",
             },
         ),
         migrations.AddConstraint(
-            model_name='run',
-            constraint=models.UniqueConstraint(models.F('state'), condition=models.Q(('state', 'live')), name='one_live_run'),
+            model_name="run",
+            constraint=models.UniqueConstraint(
+                models.F("state"),
+                condition=models.Q(("state", "live")),
+                name="one_live_run",
+            ),
         ),
         migrations.AddConstraint(
-            model_name='run',
-            constraint=models.CheckConstraint(condition=models.Q(models.Q(('state__in', ['live', 'retired']), _negated=True), ('published_at__isnull', False), _connector='OR'), name='published_run_has_time'),
+            model_name="run",
+            constraint=models.CheckConstraint(
+                condition=models.Q(
+                    models.Q(("state__in", ["live", "retired"]), _negated=True),
+                    ("published_at__isnull", False),
+                    _connector="OR",
+                ),
+                name="published_run_has_time",
+            ),
         ),
         migrations.AddConstraint(
-            model_name='run',
-            constraint=models.CheckConstraint(condition=models.Q(models.Q(('state__in', ['ready', 'live', 'retired']), _negated=True), ('ready_at__isnull', False), _connector='OR'), name='ready_run_has_time'),
+            model_name="run",
+            constraint=models.CheckConstraint(
+                condition=models.Q(
+                    models.Q(
+                        ("state__in", ["ready", "live", "retired"]), _negated=True
+                    ),
+                    ("ready_at__isnull", False),
+                    _connector="OR",
+                ),
+                name="ready_run_has_time",
+            ),
         ),
         migrations.AddIndex(
-            model_name='shard',
-            index=models.Index(models.F('run'), models.F('state'), models.F('number'), name='shard_claim'),
+            model_name="shard",
+            index=models.Index(
+                models.F("run"),
+                models.F("state"),
+                models.F("number"),
+                name="shard_claim",
+            ),
         ),
         migrations.AddConstraint(
-            model_name='shard',
-            constraint=models.UniqueConstraint(models.F('run'), models.F('number'), name='one_shard_per_run_and_number'),
+            model_name="shard",
+            constraint=models.UniqueConstraint(
+                models.F("run"), models.F("number"), name="one_shard_per_run_and_number"
+            ),
         ),
         migrations.AddConstraint(
-            model_name='shard',
-            constraint=models.CheckConstraint(condition=models.Q(models.Q(('lease_token__isnull', False), ('leased_until__isnull', False), ('state', 'leased')), models.Q(models.Q(('state', 'leased'), _negated=True), ('lease_token', None), ('leased_until', None)), _connector='OR'), name='shard_lease_is_whole'),
+            model_name="shard",
+            constraint=models.CheckConstraint(
+                condition=models.Q(
+                    models.Q(
+                        ("lease_token__isnull", False),
+                        ("leased_until__isnull", False),
+                        ("state", "leased"),
+                    ),
+                    models.Q(
+                        models.Q(("state", "leased"), _negated=True),
+                        ("lease_token", None),
+                        ("leased_until", None),
+                    ),
+                    _connector="OR",
+                ),
+                name="shard_lease_is_whole",
+            ),
         ),
         migrations.AddIndex(
-            model_name='slate',
-            index=models.Index(models.F('run'), condition=models.Q(('explained_at', None)), name='slate_unexplained'),
+            model_name="slate",
+            index=models.Index(
+                models.F("run"),
+                condition=models.Q(("explained_at", None)),
+                name="slate_unexplained",
+            ),
         ),
         migrations.AddConstraint(
-            model_name='slate',
-            constraint=models.UniqueConstraint(models.F('run'), models.F('placement'), models.F('shopper'), condition=models.Q(('shopper__isnull', False), ('superseded_at', None)), name='one_current_slate_per_shopper'),
+            model_name="slate",
+            constraint=models.UniqueConstraint(
+                models.F("run"),
+                models.F("placement"),
+                models.F("shopper"),
+                condition=models.Q(("shopper__isnull", False), ("superseded_at", None)),
+                name="one_current_slate_per_shopper",
+            ),
         ),
         migrations.AddConstraint(
-            model_name='slate',
-            constraint=models.UniqueConstraint(models.F('run'), models.F('placement'), models.F('context_product'), condition=models.Q(('context_product__isnull', False), ('shopper', None), ('superseded_at', None)), name='one_current_slate_per_product'),
+            model_name="slate",
+            constraint=models.UniqueConstraint(
+                models.F("run"),
+                models.F("placement"),
+                models.F("context_product"),
+                condition=models.Q(
+                    ("context_product__isnull", False),
+                    ("shopper", None),
+                    ("superseded_at", None),
+                ),
+                name="one_current_slate_per_product",
+            ),
         ),
         migrations.AddConstraint(
-            model_name='slate',
-            constraint=models.UniqueConstraint(models.F('run'), models.F('placement'), condition=models.Q(('context_product', None), ('shopper', None), ('superseded_at', None)), name='one_current_non_personal_slate'),
+            model_name="slate",
+            constraint=models.UniqueConstraint(
+                models.F("run"),
+                models.F("placement"),
+                condition=models.Q(
+                    ("context_product", None),
+                    ("shopper", None),
+                    ("superseded_at", None),
+                ),
+                name="one_current_non_personal_slate",
+            ),
         ),
         migrations.AddConstraint(
-            model_name='slate',
-            constraint=models.CheckConstraint(condition=models.Q(('probabilities__len', models.F('product_ids__len')), ('product_ids__len__lte', 30), ('scores__len', models.F('product_ids__len'))), name='slate_arrays_are_parallel'),
+            model_name="slate",
+            constraint=models.CheckConstraint(
+                condition=models.Q(
+                    ("probabilities__len", models.F("product_ids__len")),
+                    ("product_ids__len__lte", 30),
+                    ("scores__len", models.F("product_ids__len")),
+                ),
+                name="slate_arrays_are_parallel",
+            ),
         ),
         migrations.AddConstraint(
-            model_name='slate',
-            constraint=models.CheckConstraint(condition=models.Q(('shopper', None), ('context_product', None), _connector='OR'), name='slate_has_one_subject'),
+            model_name="slate",
+            constraint=models.CheckConstraint(
+                condition=models.Q(
+                    ("shopper", None), ("context_product", None), _connector="OR"
+                ),
+                name="slate_has_one_subject",
+            ),
         ),
         migrations.AddConstraint(
-            model_name='snapshot',
-            constraint=models.CheckConstraint(condition=models.Q(('test_from__lt', models.F('cutoff_at')), ('validation_from__lt', models.F('test_from'))), name='snapshot_split_is_ordered'),
+            model_name="snapshot",
+            constraint=models.CheckConstraint(
+                condition=models.Q(
+                    ("test_from__lt", models.F("cutoff_at")),
+                    ("validation_from__lt", models.F("test_from")),
+                ),
+                name="snapshot_split_is_ordered",
+            ),
         ),
         migrations.AddConstraint(
-            model_name='modelversion',
-            constraint=models.CheckConstraint(condition=models.Q(models.Q(('state__in', ['passed', 'rejected']), _negated=True), models.Q(models.Q(('weights', ''), _negated=True), models.Q(('weights_checksum', ''), _negated=True), ('finished_at__isnull', False), ('snapshot__isnull', False)), _connector='OR'), name='trained_version_has_weights'),
+            model_name="modelversion",
+            constraint=models.CheckConstraint(
+                condition=models.Q(
+                    models.Q(("state__in", ["passed", "rejected"]), _negated=True),
+                    models.Q(
+                        models.Q(("weights", ""), _negated=True),
+                        models.Q(("weights_checksum", ""), _negated=True),
+                        ("finished_at__isnull", False),
+                        ("snapshot__isnull", False),
+                    ),
+                    _connector="OR",
+                ),
+                name="trained_version_has_weights",
+            ),
         ),
         migrations.AddConstraint(
-            model_name='modelversion',
-            constraint=models.CheckConstraint(condition=models.Q(models.Q(('lease_token', None), ('leased_until', None)), models.Q(('lease_token__isnull', False), ('leased_until__isnull', False), ('state', 'training')), _connector='OR'), name='version_lease_is_whole'),
+            model_name="modelversion",
+            constraint=models.CheckConstraint(
+                condition=models.Q(
+                    models.Q(("lease_token", None), ("leased_until", None)),
+                    models.Q(
+                        ("lease_token__isnull", False),
+                        ("leased_until__isnull", False),
+                        ("state", "training"),
+                    ),
+                    _connector="OR",
+                ),
+                name="version_lease_is_whole",
+            ),
         ),
         migrations.AddConstraint(
-            model_name='trainingepoch',
-            constraint=models.UniqueConstraint(models.F('version'), models.F('number'), name='one_row_per_version_and_epoch'),
+            model_name="trainingepoch",
+            constraint=models.UniqueConstraint(
+                models.F("version"),
+                models.F("number"),
+                name="one_row_per_version_and_epoch",
+            ),
         ),
     ]

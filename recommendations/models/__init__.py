@@ -1,4 +1,18 @@
 from recommendations.models.runs import Placement, Run, Shard, Slate
-from recommendations.models.versions import ArtifactChunk, ModelVersion, Snapshot, TrainingEpoch
+from recommendations.models.versions import (
+    ArtifactChunk,
+    ModelVersion,
+    Snapshot,
+    TrainingEpoch,
+)
 
-__all__ = ["ArtifactChunk", "ModelVersion", "Placement", "Run", "Shard", "Slate", "Snapshot", "TrainingEpoch"]
+__all__ = [
+    "ArtifactChunk",
+    "ModelVersion",
+    "Placement",
+    "Run",
+    "Shard",
+    "Slate",
+    "Snapshot",
+    "TrainingEpoch",
+]

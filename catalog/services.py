@@ -1,0 +1,116 @@
+"""Writes to the catalogue that follow a shopper's or a partner's act."""
+
+import uuid
+from collections.abc import Iterable
+from datetime import datetime
+
+from celery import current_app
+from django.conf import settings
+from django.db import transaction
+
+from catalog.models import EventType, Interaction, Partner, Product, Shopper
+
+VIEW = "view"
+PURCHASE = "purchase"
+NOT_INTERESTED = "not_interested"
+SHOP_PARTNER = "shop"  # the shop's own pages send their events as this partner
+
+
+def shop_partner() -> Partner:
+    """The partner that stands for the shop's own pages."""
+    return Partner.objects.get_or_create(
+        slug=SHOP_PARTNER, defaults={"name": settings.SHOP_NAME}
+    )[0]
+
+
+def shoppers_changed(*, shopper_ids: Iterable[int], at: datetime) -> None:
+    """Mark what was computed for these shoppers as stale, and ask for a refresh once the transaction commits.
+
+    The refresh is known by the name that the composition root gives: facts do not know guesses.
+    """
+    ids = sorted(set(shopper_ids))
+    if not ids:
+        return
+    Shopper.objects.filter(pk__in=ids).update(changed_at=at)
+    transaction.on_commit(
+        lambda: current_app.send_task(
+            settings.SHOPPERS_CHANGED_TASK,
+            kwargs={"shopper_ids": ids},
+            queue=settings.SHOPPERS_CHANGED_QUEUE,
+        )
+    )
+
+
+@transaction.atomic
+def record_act(
+    *,
+    shopper: Shopper,
+    product: Product,
+    event_type: str,
+    at: datetime,
+    recommendation: str = "",
+) -> Interaction:
+    """One thing the shopper did on a page: a view, a "not interested". Raises EventType.DoesNotExist."""
+    interaction = Interaction.objects.create(
+        partner=shop_partner(),
+        event_id=f"page-{uuid.uuid4().hex}",
+        shopper=shopper,
+        product=product,
+        event_type=EventType.objects.get(code=event_type),
+        occurred_at=at,
+        recommendation=recommendation,
+    )
+    shoppers_changed(shopper_ids=[shopper.pk], at=at)
+    return interaction
+
+
+@transaction.atomic
+def exclude_history(*, shopper: Shopper, product: Product, at: datetime) -> int:
+    """ "Don't use this purchase": none of the shopper's interactions with the product count any more.
+
+    A "not interested" stays: it is not history but a wish. Returns how many were excluded.
+    """
+    excluded = (
+        Interaction.objects.usable()
+        .filter(shopper=shopper, product=product)
+        .exclude(event_type__code=NOT_INTERESTED)
+        .update(excluded_at=at)
+    )
+    if excluded:
+        shoppers_changed(shopper_ids=[shopper.pk], at=at)
+    return excluded
+
+
+@transaction.atomic
+def include_history(*, shopper: Shopper, product: Product, at: datetime) -> int:
+    """Undo of `exclude_history`. Returns how many count again."""
+    included = (
+        Interaction.objects.visible()
+        .filter(shopper=shopper, product=product, excluded_at__isnull=False)
+        .exclude(event_type__code=NOT_INTERESTED)
+        .update(excluded_at=None)
+    )
+    if included:
+        shoppers_changed(shopper_ids=[shopper.pk], at=at)
+    return included
+
+
+@transaction.atomic
+def show_again(*, shopper: Shopper, product: Product, at: datetime) -> int:
+    """Undo of "not interested". Returns how many of those were withdrawn."""
+    withdrawn = (
+        Interaction.objects.usable()
+        .filter(shopper=shopper, product=product, event_type__code=NOT_INTERESTED)
+        .update(excluded_at=at)
+    )
+    if withdrawn:
+        shoppers_changed(shopper_ids=[shopper.pk], at=at)
+    return withdrawn
+
+
+@transaction.atomic
+def set_personalised(*, shopper: Shopper, is_personalised: bool, at: datetime) -> None:
+    """The *Personalised* switch. Pages obey it in the same request; nothing needs to be computed first."""
+    Shopper.objects.filter(pk=shopper.pk).update(is_personalised=is_personalised)
+    shopper.is_personalised = is_personalised
+    shoppers_changed(shopper_ids=[shopper.pk], at=at)
