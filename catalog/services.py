@@ -18,9 +18,7 @@ SHOP_PARTNER = "shop"  # the shop's own pages send their events as this partner
 
 def shop_partner() -> Partner:
     """The partner that stands for the shop's own pages."""
-    return Partner.objects.get_or_create(
-        slug=SHOP_PARTNER, defaults={"name": settings.SHOP_NAME}
-    )[0]
+    return Partner.objects.get_or_create(slug=SHOP_PARTNER, defaults={"name": settings.SHOP_NAME})[0]
 
 
 def shoppers_changed(*, shopper_ids: Iterable[int], at: datetime) -> None:

@@ -20,9 +20,7 @@ class Cause(StrEnum):
     BUY_AGAIN = "buy_again"  # the shopper's own repeat purchases
     POPULAR = "popular"  # bias and empty-history rank say so
     NEW = "new"  # recently launched, no history yet
-    NOT_PERSONAL = (
-        "not_personal"  # the same for everybody: anonymous, new, or switched off
-    )
+    NOT_PERSONAL = "not_personal"  # the same for everybody: anonymous, new, or switched off
 
 
 class Status(StrEnum):
@@ -55,13 +53,7 @@ class Band(StrEnum):
 
     @classmethod
     def of(cls, probability: float) -> "Band":
-        return (
-            cls.HIGH
-            if probability >= 0.10
-            else cls.FAIR
-            if probability >= 0.02
-            else cls.LOW
-        )
+        return cls.HIGH if probability >= 0.10 else cls.FAIR if probability >= 0.02 else cls.LOW
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -83,13 +75,9 @@ class Reason:
     evidence: tuple[Evidence, ...]
     category_id: int | None = None  # of a CATEGORY reason
     delta: float  # log p with everything - log p without the evidence; > 0 supports, < 0 opposes
-    rank_without: int | None = (
-        None  # among all candidates; None where it was not replayed
-    )
+    rank_without: int | None = None  # among all candidates; None where it was not replayed
     rank_only: int | None = None  # with nothing but this evidence (sufficiency)
-    share: float | None = (
-        None  # part of the score, telescoping: shares of an explanation add up
-    )
+    share: float | None = None  # part of the score, telescoping: shares of an explanation add up
     threshold: float | None = None  # the delta it had to reach
     is_verified: bool = False
     every_days: int | None = None  # of a REPEAT reason: median days between purchases
@@ -108,9 +96,7 @@ class Counterfactual:
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Target:
     score: float
-    log_probability: (
-        float  # softmax over the shopper's candidates, which stay fixed under removal
-    )
+    log_probability: float  # softmax over the shopper's candidates, which stay fixed under removal
     probability: float  # calibrated: P(in the shopper's next basket)
     rank: int  # among the candidates, from 1
     empty_rank: int | None = None  # with an empty history
@@ -119,7 +105,7 @@ class Target:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Split:
-    """The score by product part: an exact sum. Every part is centred on its catalogue mean; `baseline` holds the means."""
+    """The score by product part, an exact sum: parts are centred on their catalogue means, `baseline` holds those."""
 
     baseline: float
     parts: dict[str, float]  # id, category, price_band, …, bias, recent_popularity
@@ -156,13 +142,9 @@ class Contract:
     opposing: tuple[Reason, ...] = ()
     split: Split | None = None
     shares: Shares | None = None
-    counterfactual: Counterfactual | None = (
-        None  # None: no small change would remove it
-    )
+    counterfactual: Counterfactual | None = None  # None: no small change would remove it
     provenance: Provenance | None = None
-    extra: dict[str, int] = field(
-        default_factory=dict
-    )  # frozen, rounded counts that a cause names, e.g. buyers
+    extra: dict[str, int] = field(default_factory=dict)  # frozen, rounded counts that a cause names, e.g. buyers
 
     @property
     def band(self) -> Band:
@@ -181,10 +163,7 @@ def _number(value: float) -> float:
 def _pack_reason(reason: Reason) -> dict[str, Any]:
     packed: dict[str, Any] = {
         "t": reason.type.value,
-        "e": [
-            [e.product_id, list(e.interaction_ids), e.event_type, e.times, e.last_at]
-            for e in reason.evidence
-        ],
+        "e": [[e.product_id, list(e.interaction_ids), e.event_type, e.times, e.last_at] for e in reason.evidence],
         "d": _number(reason.delta),
         "v": reason.is_verified,
     }
@@ -282,11 +261,7 @@ def unpack(packed: dict[str, Any], provenance: Provenance | None = None) -> Cont
         ),
         reasons=tuple(_unpack_reason(reason) for reason in packed.get("r", ())),
         opposing=tuple(_unpack_reason(reason) for reason in packed.get("o", ())),
-        split=Split(
-            baseline=packed["s"][0], parts=packed["s"][1], residual=packed["s"][2]
-        )
-        if "s" in packed
-        else None,
+        split=Split(baseline=packed["s"][0], parts=packed["s"][1], residual=packed["s"][2]) if "s" in packed else None,
         shares=Shares(
             nothing=packed["sh"][0],
             rest=packed["sh"][1],

@@ -59,11 +59,7 @@ def recommendations_for(
     `shopper` is None for anonymous visitors; `context_product` is needed by the placement `product`.
     """
     slate, explanation = None, None
-    is_personal = (
-        placement != Placement.PRODUCT
-        and shopper is not None
-        and shopper.is_personalised
-    )
+    is_personal = placement != Placement.PRODUCT and shopper is not None and shopper.is_personalised
     if placement == Placement.PRODUCT and context_product is not None:
         slate, explanation = _explained(Slate.objects.for_product(context_product))
     elif is_personal and shopper is not None:
@@ -89,11 +85,7 @@ def recommendations_for(
             categories={},
         )
     contracts = _contracts(explanation)
-    invalid = (
-        _broken_citations(contracts, shopper)
-        if is_stale and shopper is not None
-        else frozenset()
-    )
+    invalid = _broken_citations(contracts, shopper) if is_stale and shopper is not None else frozenset()
     hidden = _unwanted(shopper, placement) if shopper is not None else frozenset()
     products = Product.objects.in_bulk(_cited_products(contracts, slate))
     categories = _categories()
@@ -139,9 +131,7 @@ def find(*, recommendation_id: str, shopper: Shopper | None) -> tuple[Slate, Con
     if not (slate_id.isdecimal() and rank.isdecimal()):
         raise UnknownRecommendation(recommendation_id)
     explanation = (
-        Explanation.objects.filter(slate_id=int(slate_id), slate__shopper=shopper)
-        .select_related("slate__run")
-        .first()
+        Explanation.objects.filter(slate_id=int(slate_id), slate__shopper=shopper).select_related("slate__run").first()
     )
     contracts = _contracts(explanation) if explanation else []
     if explanation is None or not 1 <= int(rank) <= len(contracts):
@@ -151,9 +141,7 @@ def find(*, recommendation_id: str, shopper: Shopper | None) -> tuple[Slate, Con
 
 def _explained(slates: SlateQuerySet) -> tuple[Slate | None, Explanation | None]:
     """The slate with its explanation, in one query."""
-    slate = (
-        slates.filter(explanation__isnull=False).select_related("explanation").first()
-    )
+    slate = slates.filter(explanation__isnull=False).select_related("explanation").first()
     return (slate, slate.explanation) if slate is not None else (None, None)
 
 
@@ -173,11 +161,7 @@ def _cited_products(contracts: list[Contract], slate: Slate) -> set[int]:
     if slate.context_product_id is not None:
         cited.add(slate.context_product_id)
     for contract in contracts:
-        cited.update(
-            evidence.product_id
-            for reason in _reasons(contract)
-            for evidence in reason.evidence
-        )
+        cited.update(evidence.product_id for reason in _reasons(contract) for evidence in reason.evidence)
         if contract.counterfactual is not None:
             cited.update(contract.counterfactual.removed)
             if contract.counterfactual.replacement_id is not None:
@@ -196,11 +180,7 @@ def _broken_citations(contracts: list[Contract], shopper: Shopper) -> frozenset[
         for evidence in reason.evidence
         for interaction in evidence.interaction_ids
     }
-    valid = (
-        Interaction.objects.usable()
-        .filter(pk__in=cited, shopper=shopper)
-        .values_list("pk", flat=True)
-    )
+    valid = Interaction.objects.usable().filter(pk__in=cited, shopper=shopper).values_list("pk", flat=True)
     return frozenset(cited) - frozenset(valid)
 
 
@@ -214,15 +194,9 @@ def _cites(contract: Contract, interactions: frozenset[int]) -> bool:
 
 def _unwanted(shopper: Shopper, placement: Placement) -> frozenset[int]:
     """Products that the shopper hid and, where new ones are promised, those bought in the meantime."""
-    codes = (
-        [NOT_INTERESTED] if placement != Placement.HOME else [NOT_INTERESTED, PURCHASE]
-    )
-    rows = Interaction.objects.visible().filter(
-        shopper=shopper, event_type__code__in=codes
-    )
-    rows = rows.filter(
-        Q(excluded_at=None) | Q(event_type__code=PURCHASE)
-    )  # a purchase not used is still a purchase
+    codes = [NOT_INTERESTED] if placement != Placement.HOME else [NOT_INTERESTED, PURCHASE]
+    rows = Interaction.objects.visible().filter(shopper=shopper, event_type__code__in=codes)
+    rows = rows.filter(Q(excluded_at=None) | Q(event_type__code=PURCHASE))  # a purchase not used is still a purchase
     return frozenset(rows.values_list("product_id", flat=True))
 
 
@@ -238,21 +212,13 @@ def _sensitive(categories: Mapping[int, Category]) -> frozenset[int]:
         while category is not None:
             if category.is_sensitive:
                 return True
-            category = (
-                categories.get(category.parent_id)
-                if category.parent_id is not None
-                else None
-            )
+            category = categories.get(category.parent_id) if category.parent_id is not None else None
         return False
 
-    return frozenset(
-        pk for pk, category in categories.items() if is_sensitive(category)
-    )
+    return frozenset(pk for pk, category in categories.items() if is_sensitive(category))
 
 
-def _names_sensitive(
-    contract: Contract, products: Mapping[int, Product], sensitive: frozenset[int]
-) -> bool:
+def _names_sensitive(contract: Contract, products: Mapping[int, Product], sensitive: frozenset[int]) -> bool:
     """Whether a reason would name something that must not be named."""
     if not sensitive:
         return False

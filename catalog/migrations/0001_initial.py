@@ -13,284 +13,632 @@ from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
-
     initial = True
 
     dependencies = [
-        ('auth', '0012_alter_user_first_name_max_length'),
+        ("auth", "0012_alter_user_first_name_max_length"),
     ]
 
     operations = [
         TrigramExtension(),  # search in titles
         migrations.CreateModel(
-            name='Partner',
+            name="Partner",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('name', models.CharField(max_length=100, verbose_name='name')),
-                ('slug', models.SlugField(unique=True, verbose_name='slug')),
-                ('is_active', models.BooleanField(default=True, verbose_name='active')),
-                ('created_at', models.DateTimeField(auto_now_add=True, verbose_name='created')),
+                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                ("name", models.CharField(max_length=100, verbose_name="name")),
+                ("slug", models.SlugField(unique=True, verbose_name="slug")),
+                ("is_active", models.BooleanField(default=True, verbose_name="active")),
+                ("created_at", models.DateTimeField(auto_now_add=True, verbose_name="created")),
             ],
             options={
-                'verbose_name': 'partner',
-                'verbose_name_plural': 'partners',
+                "verbose_name": "partner",
+                "verbose_name_plural": "partners",
             },
         ),
         migrations.CreateModel(
-            name='QualityReport',
+            name="QualityReport",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('cutoff_at', models.DateTimeField(verbose_name='cut-off')),
-                ('created_at', models.DateTimeField(auto_now_add=True, verbose_name='created')),
-                ('rows_read', models.PositiveBigIntegerField(verbose_name='rows read')),
-                ('rows_usable', models.PositiveBigIntegerField(verbose_name='rows usable')),
-                ('rules', models.JSONField(verbose_name='rules')),
-                ('bounds', models.JSONField(help_text='Outlier bounds of price and quantity, and price bands.', verbose_name='bounds')),
+                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                ("cutoff_at", models.DateTimeField(verbose_name="cut-off")),
+                ("created_at", models.DateTimeField(auto_now_add=True, verbose_name="created")),
+                ("rows_read", models.PositiveBigIntegerField(verbose_name="rows read")),
+                ("rows_usable", models.PositiveBigIntegerField(verbose_name="rows usable")),
+                ("rules", models.JSONField(verbose_name="rules")),
+                (
+                    "bounds",
+                    models.JSONField(
+                        help_text="Outlier bounds of price and quantity, and price bands.", verbose_name="bounds"
+                    ),
+                ),
             ],
             options={
-                'verbose_name': 'data-quality report',
-                'verbose_name_plural': 'data-quality reports',
+                "verbose_name": "data-quality report",
+                "verbose_name_plural": "data-quality reports",
             },
         ),
         migrations.CreateModel(
-            name='User',
+            name="User",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('password', models.CharField(max_length=128, verbose_name='password')),
-                ('last_login', models.DateTimeField(blank=True, null=True, verbose_name='last login')),
-                ('is_superuser', models.BooleanField(default=False, help_text='Designates that this user has all permissions without explicitly assigning them.', verbose_name='superuser status')),
-                ('username', models.CharField(error_messages={'unique': 'A user with that username already exists.'}, help_text='Required. 150 characters or fewer. Letters, digits and @/./+/-/_ only.', max_length=150, unique=True, validators=[django.contrib.auth.validators.UnicodeUsernameValidator()], verbose_name='username')),
-                ('first_name', models.CharField(blank=True, max_length=150, verbose_name='first name')),
-                ('last_name', models.CharField(blank=True, max_length=150, verbose_name='last name')),
-                ('email', models.EmailField(blank=True, max_length=254, verbose_name='email address')),
-                ('is_staff', models.BooleanField(default=False, help_text='Designates whether the user can log into this admin site.', verbose_name='staff status')),
-                ('is_active', models.BooleanField(default=True, help_text='Designates whether this user should be treated as active. Unselect this instead of deleting accounts.', verbose_name='active')),
-                ('date_joined', models.DateTimeField(default=django.utils.timezone.now, verbose_name='date joined')),
-                ('groups', models.ManyToManyField(blank=True, help_text='The groups this user belongs to. A user will get all permissions granted to each of their groups.', related_name='user_set', related_query_name='user', to='auth.group', verbose_name='groups')),
-                ('user_permissions', models.ManyToManyField(blank=True, help_text='Specific permissions for this user.', related_name='user_set', related_query_name='user', to='auth.permission', verbose_name='user permissions')),
+                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                ("password", models.CharField(max_length=128, verbose_name="password")),
+                ("last_login", models.DateTimeField(blank=True, null=True, verbose_name="last login")),
+                (
+                    "is_superuser",
+                    models.BooleanField(
+                        default=False,
+                        help_text="Designates that this user has all permissions without explicitly assigning them.",
+                        verbose_name="superuser status",
+                    ),
+                ),
+                (
+                    "username",
+                    models.CharField(
+                        error_messages={"unique": "A user with that username already exists."},
+                        help_text="Required. 150 characters or fewer. Letters, digits and @/./+/-/_ only.",
+                        max_length=150,
+                        unique=True,
+                        validators=[django.contrib.auth.validators.UnicodeUsernameValidator()],
+                        verbose_name="username",
+                    ),
+                ),
+                ("first_name", models.CharField(blank=True, max_length=150, verbose_name="first name")),
+                ("last_name", models.CharField(blank=True, max_length=150, verbose_name="last name")),
+                ("email", models.EmailField(blank=True, max_length=254, verbose_name="email address")),
+                (
+                    "is_staff",
+                    models.BooleanField(
+                        default=False,
+                        help_text="Designates whether the user can log into this admin site.",
+                        verbose_name="staff status",
+                    ),
+                ),
+                (
+                    "is_active",
+                    models.BooleanField(
+                        default=True,
+                        help_text="Designates whether this user should be treated as active. Unselect this instead of deleting accounts.",
+                        verbose_name="active",
+                    ),
+                ),
+                ("date_joined", models.DateTimeField(default=django.utils.timezone.now, verbose_name="date joined")),
+                (
+                    "groups",
+                    models.ManyToManyField(
+                        blank=True,
+                        help_text="The groups this user belongs to. A user will get all permissions granted to each of their groups.",
+                        related_name="user_set",
+                        related_query_name="user",
+                        to="auth.group",
+                        verbose_name="groups",
+                    ),
+                ),
+                (
+                    "user_permissions",
+                    models.ManyToManyField(
+                        blank=True,
+                        help_text="Specific permissions for this user.",
+                        related_name="user_set",
+                        related_query_name="user",
+                        to="auth.permission",
+                        verbose_name="user permissions",
+                    ),
+                ),
             ],
             options={
-                'verbose_name': 'user',
-                'verbose_name_plural': 'users',
-                'abstract': False,
+                "verbose_name": "user",
+                "verbose_name_plural": "users",
+                "abstract": False,
             },
             managers=[
-                ('objects', django.contrib.auth.models.UserManager()),
+                ("objects", django.contrib.auth.models.UserManager()),
             ],
         ),
         migrations.CreateModel(
-            name='Category',
+            name="Category",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('path', models.CharField(max_length=200, unique=True, validators=[django.core.validators.RegexValidator('^[a-z0-9-]+(/[a-z0-9-]+)*$', 'Lower-case words joined by - and /.')], verbose_name='path')),
-                ('name_en', models.CharField(max_length=100, verbose_name='name in English')),
-                ('name_zh_hans', models.CharField(blank=True, max_length=100, verbose_name='name in Chinese')),
-                ('glyph', models.CharField(blank=True, help_text='The sign on generated pictures.', max_length=30, verbose_name='glyph')),
-                ('hue', models.PositiveSmallIntegerField(default=170, validators=[django.core.validators.MaxValueValidator(359)], verbose_name='hue')),
-                ('is_sensitive', models.BooleanField(default=False, help_text='Never named in a reason; holds for all groups below it.', verbose_name='sensitive')),
-                ('parent', models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.PROTECT, related_name='children', to='catalog.category', verbose_name='parent')),
+                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                (
+                    "path",
+                    models.CharField(
+                        max_length=200,
+                        unique=True,
+                        validators=[
+                            django.core.validators.RegexValidator(
+                                "^[a-z0-9-]+(/[a-z0-9-]+)*$", "Lower-case words joined by - and /."
+                            )
+                        ],
+                        verbose_name="path",
+                    ),
+                ),
+                ("name_en", models.CharField(max_length=100, verbose_name="name in English")),
+                ("name_zh_hans", models.CharField(blank=True, max_length=100, verbose_name="name in Chinese")),
+                (
+                    "glyph",
+                    models.CharField(
+                        blank=True, help_text="The sign on generated pictures.", max_length=30, verbose_name="glyph"
+                    ),
+                ),
+                (
+                    "hue",
+                    models.PositiveSmallIntegerField(
+                        default=170, validators=[django.core.validators.MaxValueValidator(359)], verbose_name="hue"
+                    ),
+                ),
+                (
+                    "is_sensitive",
+                    models.BooleanField(
+                        default=False,
+                        help_text="Never named in a reason; holds for all groups below it.",
+                        verbose_name="sensitive",
+                    ),
+                ),
+                (
+                    "parent",
+                    models.ForeignKey(
+                        blank=True,
+                        null=True,
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="children",
+                        to="catalog.category",
+                        verbose_name="parent",
+                    ),
+                ),
             ],
             options={
-                'verbose_name': 'category',
-                'verbose_name_plural': 'categories',
+                "verbose_name": "category",
+                "verbose_name_plural": "categories",
             },
         ),
         migrations.CreateModel(
-            name='EventType',
+            name="EventType",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('code', models.SlugField(max_length=40, unique=True, verbose_name='code')),
-                ('verb_en', models.CharField(help_text='As in “you bought X”: bought.', max_length=40, verbose_name='verb in English')),
-                ('verb_zh_hans', models.CharField(help_text='As in 您购买过: 购买过.', max_length=40, verbose_name='verb in Chinese')),
-                ('strength', models.FloatField(default=1.0, help_text='How much it counts in training.', verbose_name='strength')),
-                ('polarity', models.SmallIntegerField(choices=[(1, 'for the product'), (0, 'neutral'), (-1, 'against the product')], default=1, verbose_name='polarity')),
-                ('is_target', models.BooleanField(default=False, help_text='What the model learns to predict.', verbose_name='target')),
+                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                ("code", models.SlugField(max_length=40, unique=True, verbose_name="code")),
+                (
+                    "verb_en",
+                    models.CharField(
+                        help_text="As in “you bought X”: bought.", max_length=40, verbose_name="verb in English"
+                    ),
+                ),
+                (
+                    "verb_zh_hans",
+                    models.CharField(
+                        help_text="As in 您购买过: 购买过.", max_length=40, verbose_name="verb in Chinese"
+                    ),
+                ),
+                (
+                    "strength",
+                    models.FloatField(
+                        default=1.0, help_text="How much it counts in training.", verbose_name="strength"
+                    ),
+                ),
+                (
+                    "polarity",
+                    models.SmallIntegerField(
+                        choices=[(1, "for the product"), (0, "neutral"), (-1, "against the product")],
+                        default=1,
+                        verbose_name="polarity",
+                    ),
+                ),
+                (
+                    "is_target",
+                    models.BooleanField(
+                        default=False, help_text="What the model learns to predict.", verbose_name="target"
+                    ),
+                ),
             ],
             options={
-                'verbose_name': 'event type',
-                'verbose_name_plural': 'event types',
-                'constraints': [models.CheckConstraint(condition=models.Q(('polarity__in', [-1, 0, 1])), name='event_type_polarity_is_a_sign'), models.CheckConstraint(condition=models.Q(('strength__gte', 0)), name='event_type_strength_not_negative')],
+                "verbose_name": "event type",
+                "verbose_name_plural": "event types",
+                "constraints": [
+                    models.CheckConstraint(
+                        condition=models.Q(("polarity__in", [-1, 0, 1])), name="event_type_polarity_is_a_sign"
+                    ),
+                    models.CheckConstraint(
+                        condition=models.Q(("strength__gte", 0)), name="event_type_strength_not_negative"
+                    ),
+                ],
             },
         ),
         migrations.CreateModel(
-            name='Import',
+            name="Import",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('kind', models.CharField(choices=[('products', 'products'), ('interactions', 'interactions')], max_length=20, verbose_name='kind')),
-                ('state', models.CharField(choices=[('staging', 'reading the file'), ('merging', 'merging'), ('finished', 'finished'), ('checked', 'dry run finished'), ('failed', 'failed'), ('reverted', 'reverted')], default='staging', max_length=20, verbose_name='state')),
-                ('filename', models.CharField(max_length=300, verbose_name='file')),
-                ('file_format', models.CharField(max_length=20, verbose_name='format')),
-                ('is_strict', models.BooleanField(default=False, help_text='One bad row rejects the whole file.', verbose_name='strict')),
-                ('is_dry_run', models.BooleanField(default=False, verbose_name='dry run')),
-                ('rows_read', models.PositiveBigIntegerField(default=0, verbose_name='rows read')),
-                ('rows_accepted', models.PositiveBigIntegerField(default=0, verbose_name='rows accepted')),
-                ('rows_known', models.PositiveBigIntegerField(default=0, verbose_name='rows already known')),
-                ('rows_rejected', models.PositiveBigIntegerField(default=0, verbose_name='rows rejected')),
-                ('rows_merged', models.PositiveBigIntegerField(default=0, verbose_name='rows merged')),
-                ('error', models.TextField(blank=True, verbose_name='error')),
-                ('started_at', models.DateTimeField(auto_now_add=True, verbose_name='started')),
-                ('heartbeat_at', models.DateTimeField(blank=True, null=True, verbose_name='last sign of life')),
-                ('finished_at', models.DateTimeField(blank=True, null=True, verbose_name='finished')),
-                ('started_by', models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.SET_NULL, to=settings.AUTH_USER_MODEL, verbose_name='started by')),
-                ('partner', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='imports', to='catalog.partner', verbose_name='partner')),
+                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                (
+                    "kind",
+                    models.CharField(
+                        choices=[("products", "products"), ("interactions", "interactions")],
+                        max_length=20,
+                        verbose_name="kind",
+                    ),
+                ),
+                (
+                    "state",
+                    models.CharField(
+                        choices=[
+                            ("staging", "reading the file"),
+                            ("merging", "merging"),
+                            ("finished", "finished"),
+                            ("checked", "dry run finished"),
+                            ("failed", "failed"),
+                            ("reverted", "reverted"),
+                        ],
+                        default="staging",
+                        max_length=20,
+                        verbose_name="state",
+                    ),
+                ),
+                ("filename", models.CharField(max_length=300, verbose_name="file")),
+                ("file_format", models.CharField(max_length=20, verbose_name="format")),
+                (
+                    "is_strict",
+                    models.BooleanField(
+                        default=False, help_text="One bad row rejects the whole file.", verbose_name="strict"
+                    ),
+                ),
+                ("is_dry_run", models.BooleanField(default=False, verbose_name="dry run")),
+                ("rows_read", models.PositiveBigIntegerField(default=0, verbose_name="rows read")),
+                ("rows_accepted", models.PositiveBigIntegerField(default=0, verbose_name="rows accepted")),
+                ("rows_known", models.PositiveBigIntegerField(default=0, verbose_name="rows already known")),
+                ("rows_rejected", models.PositiveBigIntegerField(default=0, verbose_name="rows rejected")),
+                ("rows_merged", models.PositiveBigIntegerField(default=0, verbose_name="rows merged")),
+                ("error", models.TextField(blank=True, verbose_name="error")),
+                ("started_at", models.DateTimeField(auto_now_add=True, verbose_name="started")),
+                ("heartbeat_at", models.DateTimeField(blank=True, null=True, verbose_name="last sign of life")),
+                ("finished_at", models.DateTimeField(blank=True, null=True, verbose_name="finished")),
+                (
+                    "started_by",
+                    models.ForeignKey(
+                        blank=True,
+                        null=True,
+                        on_delete=django.db.models.deletion.SET_NULL,
+                        to=settings.AUTH_USER_MODEL,
+                        verbose_name="started by",
+                    ),
+                ),
+                (
+                    "partner",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="imports",
+                        to="catalog.partner",
+                        verbose_name="partner",
+                    ),
+                ),
             ],
             options={
-                'verbose_name': 'import',
-                'verbose_name_plural': 'imports',
+                "verbose_name": "import",
+                "verbose_name_plural": "imports",
             },
         ),
         migrations.CreateModel(
-            name='PartnerKey',
+            name="PartnerKey",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('name', models.CharField(max_length=100, verbose_name='name')),
-                ('prefix', models.CharField(max_length=12, unique=True, verbose_name='prefix')),
-                ('digest', models.CharField(max_length=64, verbose_name='digest')),
-                ('scopes', django.contrib.postgres.fields.ArrayField(base_field=models.CharField(choices=[('products:read', 'read products'), ('products:write', 'write products'), ('events:write', 'send events'), ('recommendations:read', 'read recommendations'), ('explanations:evidence', 'read the evidence of explanations')], max_length=40), size=None, verbose_name='scopes')),
-                ('sees_all_shoppers', models.BooleanField(default=False, help_text='Otherwise only those that this partner sent.', verbose_name='sees all shoppers')),
-                ('created_at', models.DateTimeField(auto_now_add=True, verbose_name='created')),
-                ('expires_at', models.DateTimeField(blank=True, null=True, verbose_name='expires')),
-                ('revoked_at', models.DateTimeField(blank=True, null=True, verbose_name='revoked')),
-                ('last_used_at', models.DateTimeField(blank=True, null=True, verbose_name='last used')),
-                ('partner', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='keys', to='catalog.partner', verbose_name='partner')),
+                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                ("name", models.CharField(max_length=100, verbose_name="name")),
+                ("prefix", models.CharField(max_length=12, unique=True, verbose_name="prefix")),
+                ("digest", models.CharField(max_length=64, verbose_name="digest")),
+                (
+                    "scopes",
+                    django.contrib.postgres.fields.ArrayField(
+                        base_field=models.CharField(
+                            choices=[
+                                ("products:read", "read products"),
+                                ("products:write", "write products"),
+                                ("events:write", "send events"),
+                                ("recommendations:read", "read recommendations"),
+                                ("explanations:evidence", "read the evidence of explanations"),
+                            ],
+                            max_length=40,
+                        ),
+                        size=None,
+                        verbose_name="scopes",
+                    ),
+                ),
+                (
+                    "sees_all_shoppers",
+                    models.BooleanField(
+                        default=False,
+                        help_text="Otherwise only those that this partner sent.",
+                        verbose_name="sees all shoppers",
+                    ),
+                ),
+                ("created_at", models.DateTimeField(auto_now_add=True, verbose_name="created")),
+                ("expires_at", models.DateTimeField(blank=True, null=True, verbose_name="expires")),
+                ("revoked_at", models.DateTimeField(blank=True, null=True, verbose_name="revoked")),
+                ("last_used_at", models.DateTimeField(blank=True, null=True, verbose_name="last used")),
+                (
+                    "partner",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.CASCADE,
+                        related_name="keys",
+                        to="catalog.partner",
+                        verbose_name="partner",
+                    ),
+                ),
             ],
             options={
-                'verbose_name': 'partner key',
-                'verbose_name_plural': 'partner keys',
+                "verbose_name": "partner key",
+                "verbose_name_plural": "partner keys",
             },
         ),
         migrations.CreateModel(
-            name='Product',
+            name="Product",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('external_id', models.CharField(max_length=100, unique=True, verbose_name='external id')),
-                ('title', models.CharField(max_length=300, verbose_name='title')),
-                ('title_zh_hans', models.CharField(blank=True, max_length=300, verbose_name='title in Chinese')),
-                ('description', models.TextField(blank=True, verbose_name='description')),
-                ('brand', models.CharField(blank=True, max_length=100, verbose_name='brand')),
-                ('price', models.DecimalField(blank=True, decimal_places=2, max_digits=12, null=True, verbose_name='price')),
-                ('currency', models.CharField(blank=True, max_length=3, validators=[django.core.validators.RegexValidator('^[A-Z]{3}$', 'Like GBP.')], verbose_name='currency')),
-                ('attributes', models.JSONField(blank=True, default=dict, verbose_name='attributes')),
-                ('is_active', models.BooleanField(default=True, help_text='Inactive products are never shown.', verbose_name='active')),
-                ('is_available', models.BooleanField(default=True, verbose_name='in stock')),
-                ('launched_at', models.DateTimeField(blank=True, null=True, verbose_name='launched')),
-                ('created_at', models.DateTimeField(auto_now_add=True, verbose_name='created')),
-                ('updated_at', models.DateTimeField(auto_now=True, verbose_name='updated')),
-                ('category', models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.PROTECT, related_name='products', to='catalog.category', verbose_name='category')),
+                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                ("external_id", models.CharField(max_length=100, unique=True, verbose_name="external id")),
+                ("title", models.CharField(max_length=300, verbose_name="title")),
+                ("title_zh_hans", models.CharField(blank=True, max_length=300, verbose_name="title in Chinese")),
+                ("description", models.TextField(blank=True, verbose_name="description")),
+                ("brand", models.CharField(blank=True, max_length=100, verbose_name="brand")),
+                (
+                    "price",
+                    models.DecimalField(blank=True, decimal_places=2, max_digits=12, null=True, verbose_name="price"),
+                ),
+                (
+                    "currency",
+                    models.CharField(
+                        blank=True,
+                        max_length=3,
+                        validators=[django.core.validators.RegexValidator("^[A-Z]{3}$", "Like GBP.")],
+                        verbose_name="currency",
+                    ),
+                ),
+                ("attributes", models.JSONField(blank=True, default=dict, verbose_name="attributes")),
+                (
+                    "is_active",
+                    models.BooleanField(
+                        default=True, help_text="Inactive products are never shown.", verbose_name="active"
+                    ),
+                ),
+                ("is_available", models.BooleanField(default=True, verbose_name="in stock")),
+                ("launched_at", models.DateTimeField(blank=True, null=True, verbose_name="launched")),
+                ("created_at", models.DateTimeField(auto_now_add=True, verbose_name="created")),
+                ("updated_at", models.DateTimeField(auto_now=True, verbose_name="updated")),
+                (
+                    "category",
+                    models.ForeignKey(
+                        blank=True,
+                        null=True,
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="products",
+                        to="catalog.category",
+                        verbose_name="category",
+                    ),
+                ),
             ],
             options={
-                'verbose_name': 'product',
-                'verbose_name_plural': 'products',
+                "verbose_name": "product",
+                "verbose_name_plural": "products",
             },
         ),
         migrations.CreateModel(
-            name='Shopper',
+            name="Shopper",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('external_id', models.CharField(max_length=100, verbose_name='external id')),
-                ('is_personalised', models.BooleanField(default=True, verbose_name='personalised')),
-                ('changed_at', models.DateTimeField(blank=True, null=True, verbose_name='changed')),
-                ('created_at', models.DateTimeField(auto_now_add=True, verbose_name='created')),
-                ('partner', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='shoppers', to='catalog.partner', verbose_name='partner')),
-                ('user', models.OneToOneField(blank=True, null=True, on_delete=django.db.models.deletion.SET_NULL, related_name='shopper', to=settings.AUTH_USER_MODEL, verbose_name='account')),
+                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                ("external_id", models.CharField(max_length=100, verbose_name="external id")),
+                ("is_personalised", models.BooleanField(default=True, verbose_name="personalised")),
+                ("changed_at", models.DateTimeField(blank=True, null=True, verbose_name="changed")),
+                ("created_at", models.DateTimeField(auto_now_add=True, verbose_name="created")),
+                (
+                    "partner",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="shoppers",
+                        to="catalog.partner",
+                        verbose_name="partner",
+                    ),
+                ),
+                (
+                    "user",
+                    models.OneToOneField(
+                        blank=True,
+                        null=True,
+                        on_delete=django.db.models.deletion.SET_NULL,
+                        related_name="shopper",
+                        to=settings.AUTH_USER_MODEL,
+                        verbose_name="account",
+                    ),
+                ),
             ],
             options={
-                'verbose_name': 'shopper',
-                'verbose_name_plural': 'shoppers',
+                "verbose_name": "shopper",
+                "verbose_name_plural": "shoppers",
             },
         ),
         migrations.CreateModel(
-            name='Interaction',
+            name="Interaction",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('event_id', models.CharField(max_length=100, verbose_name='event id')),
-                ('occurred_at', models.DateTimeField(verbose_name='occurred')),
-                ('received_at', models.DateTimeField(auto_now_add=True, verbose_name='received')),
-                ('quantity', models.IntegerField(blank=True, null=True, verbose_name='quantity')),
-                ('unit_price', models.DecimalField(blank=True, decimal_places=3, max_digits=12, null=True, verbose_name='unit price')),
-                ('currency', models.CharField(blank=True, max_length=3, verbose_name='currency')),
-                ('value', models.FloatField(blank=True, help_text='A rating, for example.', null=True, verbose_name='value')),
-                ('basket', models.CharField(blank=True, max_length=60, verbose_name='basket')),
-                ('recommendation', models.CharField(blank=True, help_text='The recommendation that led here.', max_length=60, verbose_name='recommendation')),
-                ('excluded_at', models.DateTimeField(blank=True, null=True, verbose_name='excluded')),
-                ('event_type', models.ForeignKey(db_index=False, on_delete=django.db.models.deletion.PROTECT, related_name='+', to='catalog.eventtype', verbose_name='event type')),
-                ('source', models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.PROTECT, related_name='interactions', to='catalog.import', verbose_name='import')),
-                ('partner', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='+', to='catalog.partner', verbose_name='partner')),
-                ('product', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='interactions', to='catalog.product', verbose_name='product')),
-                ('shopper', models.ForeignKey(blank=True, db_index=False, null=True, on_delete=django.db.models.deletion.CASCADE, related_name='interactions', to='catalog.shopper', verbose_name='shopper')),
+                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                ("event_id", models.CharField(max_length=100, verbose_name="event id")),
+                ("occurred_at", models.DateTimeField(verbose_name="occurred")),
+                ("received_at", models.DateTimeField(auto_now_add=True, verbose_name="received")),
+                ("quantity", models.IntegerField(blank=True, null=True, verbose_name="quantity")),
+                (
+                    "unit_price",
+                    models.DecimalField(
+                        blank=True, decimal_places=3, max_digits=12, null=True, verbose_name="unit price"
+                    ),
+                ),
+                ("currency", models.CharField(blank=True, max_length=3, verbose_name="currency")),
+                (
+                    "value",
+                    models.FloatField(blank=True, help_text="A rating, for example.", null=True, verbose_name="value"),
+                ),
+                ("basket", models.CharField(blank=True, max_length=60, verbose_name="basket")),
+                (
+                    "recommendation",
+                    models.CharField(
+                        blank=True,
+                        help_text="The recommendation that led here.",
+                        max_length=60,
+                        verbose_name="recommendation",
+                    ),
+                ),
+                ("excluded_at", models.DateTimeField(blank=True, null=True, verbose_name="excluded")),
+                (
+                    "event_type",
+                    models.ForeignKey(
+                        db_index=False,
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="+",
+                        to="catalog.eventtype",
+                        verbose_name="event type",
+                    ),
+                ),
+                (
+                    "source",
+                    models.ForeignKey(
+                        blank=True,
+                        null=True,
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="interactions",
+                        to="catalog.import",
+                        verbose_name="import",
+                    ),
+                ),
+                (
+                    "partner",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="+",
+                        to="catalog.partner",
+                        verbose_name="partner",
+                    ),
+                ),
+                (
+                    "product",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="interactions",
+                        to="catalog.product",
+                        verbose_name="product",
+                    ),
+                ),
+                (
+                    "shopper",
+                    models.ForeignKey(
+                        blank=True,
+                        db_index=False,
+                        null=True,
+                        on_delete=django.db.models.deletion.CASCADE,
+                        related_name="interactions",
+                        to="catalog.shopper",
+                        verbose_name="shopper",
+                    ),
+                ),
             ],
             options={
-                'verbose_name': 'interaction',
-                'verbose_name_plural': 'interactions',
+                "verbose_name": "interaction",
+                "verbose_name_plural": "interactions",
             },
         ),
         migrations.CreateModel(
-            name='ImportRejection',
+            name="ImportRejection",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('row', models.PositiveBigIntegerField(verbose_name='row')),
-                ('field', models.CharField(max_length=60, verbose_name='field')),
-                ('value', models.CharField(blank=True, max_length=200, verbose_name='value')),
-                ('code', models.CharField(max_length=40, verbose_name='code')),
-                ('remedy', models.CharField(max_length=300, verbose_name='remedy')),
-                ('source', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='rejections', to='catalog.import', verbose_name='import')),
+                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                ("row", models.PositiveBigIntegerField(verbose_name="row")),
+                ("field", models.CharField(max_length=60, verbose_name="field")),
+                ("value", models.CharField(blank=True, max_length=200, verbose_name="value")),
+                ("code", models.CharField(max_length=40, verbose_name="code")),
+                ("remedy", models.CharField(max_length=300, verbose_name="remedy")),
+                (
+                    "source",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.CASCADE,
+                        related_name="rejections",
+                        to="catalog.import",
+                        verbose_name="import",
+                    ),
+                ),
             ],
             options={
-                'verbose_name': 'rejected row',
-                'verbose_name_plural': 'rejected rows',
-                'indexes': [models.Index(models.F('source'), models.F('row'), name='rejection_report')],
+                "verbose_name": "rejected row",
+                "verbose_name_plural": "rejected rows",
+                "indexes": [models.Index(models.F("source"), models.F("row"), name="rejection_report")],
             },
         ),
         migrations.AddConstraint(
-            model_name='import',
-            constraint=models.CheckConstraint(condition=models.Q(models.Q(('state', 'finished'), _negated=True), ('finished_at__isnull', False), _connector='OR'), name='finished_import_has_time'),
+            model_name="import",
+            constraint=models.CheckConstraint(
+                condition=models.Q(
+                    models.Q(("state", "finished"), _negated=True), ("finished_at__isnull", False), _connector="OR"
+                ),
+                name="finished_import_has_time",
+            ),
         ),
         migrations.AddConstraint(
-            model_name='partnerkey',
-            constraint=models.CheckConstraint(condition=models.Q(('scopes__len', 0), _negated=True), name='partner_key_has_scopes'),
+            model_name="partnerkey",
+            constraint=models.CheckConstraint(
+                condition=models.Q(("scopes__len", 0), _negated=True), name="partner_key_has_scopes"
+            ),
         ),
         migrations.AddConstraint(
-            model_name='partnerkey',
-            constraint=models.CheckConstraint(condition=models.Q(('digest__regex', '^[0-9a-f]{64}$')), name='partner_key_digest_is_sha256'),
+            model_name="partnerkey",
+            constraint=models.CheckConstraint(
+                condition=models.Q(("digest__regex", "^[0-9a-f]{64}$")), name="partner_key_digest_is_sha256"
+            ),
         ),
         migrations.AddIndex(
-            model_name='product',
-            index=django.contrib.postgres.indexes.GinIndex(fields=['title'], name='product_title_trigram', opclasses=['gin_trgm_ops']),
+            model_name="product",
+            index=django.contrib.postgres.indexes.GinIndex(
+                fields=["title"], name="product_title_trigram", opclasses=["gin_trgm_ops"]
+            ),
         ),
         migrations.AddIndex(
-            model_name='product',
-            index=models.Index(models.OrderBy(models.F('launched_at'), descending=True), models.OrderBy(models.F('id'), descending=True), name='product_newest'),
+            model_name="product",
+            index=models.Index(
+                models.OrderBy(models.F("launched_at"), descending=True),
+                models.OrderBy(models.F("id"), descending=True),
+                name="product_newest",
+            ),
         ),
         migrations.AddConstraint(
-            model_name='product',
-            constraint=models.CheckConstraint(condition=models.Q(('external_id', ''), _negated=True), name='product_has_external_id'),
+            model_name="product",
+            constraint=models.CheckConstraint(
+                condition=models.Q(("external_id", ""), _negated=True), name="product_has_external_id"
+            ),
         ),
         migrations.AddConstraint(
-            model_name='product',
-            constraint=models.CheckConstraint(condition=models.Q(('title', ''), _negated=True), name='product_has_title'),
+            model_name="product",
+            constraint=models.CheckConstraint(
+                condition=models.Q(("title", ""), _negated=True), name="product_has_title"
+            ),
         ),
         migrations.AddConstraint(
-            model_name='product',
-            constraint=models.CheckConstraint(condition=models.Q(('price', None), ('price__gte', 0), _connector='OR'), name='product_price_not_negative'),
+            model_name="product",
+            constraint=models.CheckConstraint(
+                condition=models.Q(("price", None), ("price__gte", 0), _connector="OR"),
+                name="product_price_not_negative",
+            ),
         ),
         migrations.AddConstraint(
-            model_name='product',
-            constraint=models.CheckConstraint(condition=models.Q(('price', None), models.Q(('currency', ''), _negated=True), _connector='OR'), name='product_price_has_currency'),
+            model_name="product",
+            constraint=models.CheckConstraint(
+                condition=models.Q(("price", None), models.Q(("currency", ""), _negated=True), _connector="OR"),
+                name="product_price_has_currency",
+            ),
         ),
         migrations.AddConstraint(
-            model_name='shopper',
-            constraint=models.UniqueConstraint(models.F('partner'), models.F('external_id'), name='one_shopper_per_partner_and_external_id'),
+            model_name="shopper",
+            constraint=models.UniqueConstraint(
+                models.F("partner"), models.F("external_id"), name="one_shopper_per_partner_and_external_id"
+            ),
         ),
         migrations.AddConstraint(
-            model_name='shopper',
-            constraint=models.CheckConstraint(condition=models.Q(('external_id', ''), _negated=True), name='shopper_has_external_id'),
+            model_name="shopper",
+            constraint=models.CheckConstraint(
+                condition=models.Q(("external_id", ""), _negated=True), name="shopper_has_external_id"
+            ),
         ),
         migrations.AddIndex(
-            model_name='interaction',
-            index=models.Index(fields=['shopper', 'occurred_at', 'id'], name='interaction_history'),
+            model_name="interaction",
+            index=models.Index(fields=["shopper", "occurred_at", "id"], name="interaction_history"),
         ),
         migrations.AddConstraint(
-            model_name='interaction',
-            constraint=models.UniqueConstraint(models.F('partner'), models.F('event_id'), name='one_interaction_per_partner_and_event_id'),
+            model_name="interaction",
+            constraint=models.UniqueConstraint(
+                models.F("partner"), models.F("event_id"), name="one_interaction_per_partner_and_event_id"
+            ),
         ),
     ]

@@ -29,9 +29,7 @@ def create(apps: StateApps, schema_editor: BaseDatabaseSchemaEditor) -> None:
 
 
 def delete(apps: StateApps, schema_editor: BaseDatabaseSchemaEditor) -> None:
-    apps.get_model("catalog", "EventType").objects.filter(
-        code__in=[row[0] for row in EVENT_TYPES]
-    ).delete()
+    apps.get_model("catalog", "EventType").objects.filter(code__in=[row[0] for row in EVENT_TYPES]).delete()
 
 
 class Migration(migrations.Migration):

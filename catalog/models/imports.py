@@ -38,14 +38,10 @@ class Import(models.Model):
         verbose_name=_("partner"),
     )
     kind = models.CharField(_("kind"), max_length=20, choices=Kind.choices)
-    state = models.CharField(
-        _("state"), max_length=20, choices=State.choices, default=State.STAGING
-    )
+    state = models.CharField(_("state"), max_length=20, choices=State.choices, default=State.STAGING)
     filename = models.CharField(_("file"), max_length=300)
     file_format = models.CharField(_("format"), max_length=20)
-    is_strict = models.BooleanField(
-        _("strict"), default=False, help_text=_("One bad row rejects the whole file.")
-    )
+    is_strict = models.BooleanField(_("strict"), default=False, help_text=_("One bad row rejects the whole file."))
     is_dry_run = models.BooleanField(_("dry run"), default=False)
     rows_read = models.PositiveBigIntegerField(_("rows read"), default=0)
     rows_accepted = models.PositiveBigIntegerField(_("rows accepted"), default=0)
@@ -98,9 +94,7 @@ class ImportRejection(models.Model):
     class Meta:
         verbose_name = _("rejected row")
         verbose_name_plural = _("rejected rows")
-        indexes = [
-            models.Index(F("source"), F("row"), name="rejection_report")
-        ]  # the downloadable report
+        indexes = [models.Index(F("source"), F("row"), name="rejection_report")]  # the downloadable report
 
     def __str__(self) -> str:
         return f"{self.source_id}:{self.row} {self.field}"

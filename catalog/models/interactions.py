@@ -21,12 +21,8 @@ class EventType(models.Model):
         max_length=40,
         help_text=_("As in “you bought X”: bought."),
     )
-    verb_zh_hans = models.CharField(
-        _("verb in Chinese"), max_length=40, help_text=_("As in 您购买过: 购买过.")
-    )
-    strength = models.FloatField(
-        _("strength"), default=1.0, help_text=_("How much it counts in training.")
-    )
+    verb_zh_hans = models.CharField(_("verb in Chinese"), max_length=40, help_text=_("As in 您购买过: 购买过."))
+    strength = models.FloatField(_("strength"), default=1.0, help_text=_("How much it counts in training."))
     polarity = models.SmallIntegerField(
         _("polarity"),
         choices=[
@@ -36,9 +32,7 @@ class EventType(models.Model):
         ],
         default=1,
     )
-    is_target = models.BooleanField(
-        _("target"), default=False, help_text=_("What the model learns to predict.")
-    )
+    is_target = models.BooleanField(_("target"), default=False, help_text=_("What the model learns to predict."))
 
     class Meta:
         verbose_name = _("event type")
@@ -48,9 +42,7 @@ class EventType(models.Model):
                 condition=Q(polarity__in=[-1, 0, 1]),
                 name="event_type_polarity_is_a_sign",
             ),
-            models.CheckConstraint(
-                condition=Q(strength__gte=0), name="event_type_strength_not_negative"
-            ),
+            models.CheckConstraint(condition=Q(strength__gte=0), name="event_type_strength_not_negative"),
         ]
 
     def __str__(self) -> str:
@@ -75,9 +67,7 @@ class InteractionQuerySet(models.QuerySet["Interaction"]):
 class Interaction(models.Model):
     """One thing a shopper did to a product at a time. Never changed but for `excluded_at`."""
 
-    partner = models.ForeignKey(
-        Partner, on_delete=models.PROTECT, related_name="+", verbose_name=_("partner")
-    )
+    partner = models.ForeignKey(Partner, on_delete=models.PROTECT, related_name="+", verbose_name=_("partner"))
     event_id = models.CharField(_("event id"), max_length=100)
     # Empty where the source did not know who it was: counted for popularity, never part of a history.
     shopper = models.ForeignKey(
@@ -105,13 +95,9 @@ class Interaction(models.Model):
     occurred_at = models.DateTimeField(_("occurred"))
     received_at = models.DateTimeField(_("received"), auto_now_add=True)
     quantity = models.IntegerField(_("quantity"), null=True, blank=True)
-    unit_price = models.DecimalField(
-        _("unit price"), max_digits=12, decimal_places=3, null=True, blank=True
-    )
+    unit_price = models.DecimalField(_("unit price"), max_digits=12, decimal_places=3, null=True, blank=True)
     currency = models.CharField(_("currency"), max_length=3, blank=True)
-    value = models.FloatField(
-        _("value"), null=True, blank=True, help_text=_("A rating, for example.")
-    )
+    value = models.FloatField(_("value"), null=True, blank=True, help_text=_("A rating, for example."))
     basket = models.CharField(_("basket"), max_length=60, blank=True)
     recommendation = models.CharField(
         _("recommendation"),
@@ -143,9 +129,7 @@ class Interaction(models.Model):
         ]
         indexes = [
             # Read by snapshots, refreshes and "my history": one shopper's interactions in order.
-            models.Index(
-                fields=["shopper", "occurred_at", "id"], name="interaction_history"
-            ),
+            models.Index(fields=["shopper", "occurred_at", "id"], name="interaction_history"),
         ]
 
     def __str__(self) -> str:

@@ -25,11 +25,7 @@ class Category(models.Model):
         _("path"),
         max_length=200,
         unique=True,
-        validators=[
-            RegexValidator(
-                r"^[a-z0-9-]+(/[a-z0-9-]+)*$", _("Lower-case words joined by - and /.")
-            )
-        ],
+        validators=[RegexValidator(r"^[a-z0-9-]+(/[a-z0-9-]+)*$", _("Lower-case words joined by - and /."))],
     )
     name_en = models.CharField(_("name in English"), max_length=100)
     name_zh_hans = models.CharField(_("name in Chinese"), max_length=100, blank=True)
@@ -39,9 +35,7 @@ class Category(models.Model):
         blank=True,
         help_text=_("The sign on generated pictures."),
     )
-    hue = models.PositiveSmallIntegerField(
-        _("hue"), default=170, validators=[MaxValueValidator(359)]
-    )
+    hue = models.PositiveSmallIntegerField(_("hue"), default=170, validators=[MaxValueValidator(359)])
     is_sensitive = models.BooleanField(
         _("sensitive"),
         default=False,
@@ -58,11 +52,7 @@ class Category(models.Model):
     @property
     def name(self) -> str:
         """In the active language, English where it is not translated."""
-        return (
-            self.name_zh_hans
-            if get_language() == "zh-hans" and self.name_zh_hans
-            else self.name_en
-        )
+        return self.name_zh_hans if get_language() == "zh-hans" and self.name_zh_hans else self.name_en
 
 
 class ProductQuerySet(models.QuerySet["Product"]):
@@ -87,9 +77,7 @@ class Product(models.Model):
         verbose_name=_("category"),
     )
     brand = models.CharField(_("brand"), max_length=100, blank=True)
-    price = models.DecimalField(
-        _("price"), max_digits=12, decimal_places=2, null=True, blank=True
-    )
+    price = models.DecimalField(_("price"), max_digits=12, decimal_places=2, null=True, blank=True)
     currency = models.CharField(
         _("currency"),
         max_length=3,
@@ -97,9 +85,7 @@ class Product(models.Model):
         validators=[RegexValidator(r"^[A-Z]{3}$", _("Like GBP."))],
     )
     attributes = models.JSONField(_("attributes"), default=dict, blank=True)
-    is_active = models.BooleanField(
-        _("active"), default=True, help_text=_("Inactive products are never shown.")
-    )
+    is_active = models.BooleanField(_("active"), default=True, help_text=_("Inactive products are never shown."))
     is_available = models.BooleanField(_("in stock"), default=True)
     launched_at = models.DateTimeField(_("launched"), null=True, blank=True)
     created_at = models.DateTimeField(_("created"), auto_now_add=True)
@@ -111,9 +97,7 @@ class Product(models.Model):
         verbose_name = _("product")
         verbose_name_plural = _("products")
         constraints = [
-            models.CheckConstraint(
-                condition=~Q(external_id=""), name="product_has_external_id"
-            ),
+            models.CheckConstraint(condition=~Q(external_id=""), name="product_has_external_id"),
             models.CheckConstraint(condition=~Q(title=""), name="product_has_title"),
             models.CheckConstraint(
                 condition=Q(price=None) | Q(price__gte=0),
@@ -132,9 +116,7 @@ class Product(models.Model):
                 opclasses=["gin_trgm_ops"],
             ),
             # Read by the product list, newest first.
-            models.Index(
-                F("launched_at").desc(), F("id").desc(), name="product_newest"
-            ),
+            models.Index(F("launched_at").desc(), F("id").desc(), name="product_newest"),
         ]
 
     def __str__(self) -> str:
@@ -143,8 +125,4 @@ class Product(models.Model):
     @property
     def name(self) -> str:
         """The title in the active language, or the one there is."""
-        return (
-            self.title_zh_hans
-            if get_language() == "zh-hans" and self.title_zh_hans
-            else self.title
-        )
+        return self.title_zh_hans if get_language() == "zh-hans" and self.title_zh_hans else self.title

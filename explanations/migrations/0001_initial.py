@@ -34,15 +34,11 @@ class Migration(migrations.Migration):
                 ),
                 (
                     "verified",
-                    models.PositiveSmallIntegerField(
-                        verbose_name="with a verified reason"
-                    ),
+                    models.PositiveSmallIntegerField(verbose_name="with a verified reason"),
                 ),
                 (
                     "fallback",
-                    models.PositiveSmallIntegerField(
-                        verbose_name="with a fallback cause"
-                    ),
+                    models.PositiveSmallIntegerField(verbose_name="with a fallback cause"),
                 ),
                 ("withheld", models.PositiveSmallIntegerField(verbose_name="withheld")),
                 ("created_at", models.DateTimeField(verbose_name="created")),

@@ -31,11 +31,7 @@ class Explanation(models.Model):
         verbose_name_plural = _("explanations")
         constraints = [
             models.CheckConstraint(
-                condition=Q(
-                    explained=models.F("verified")
-                    + models.F("fallback")
-                    + models.F("withheld")
-                ),
+                condition=Q(explained=models.F("verified") + models.F("fallback") + models.F("withheld")),
                 name="explanation_counts_add_up",
             ),
         ]

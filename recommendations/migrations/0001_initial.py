@@ -92,9 +92,7 @@ class Migration(migrations.Migration):
                 ),
                 (
                     "calibration",
-                    models.JSONField(
-                        blank=True, default=dict, verbose_name="calibration"
-                    ),
+                    models.JSONField(blank=True, default=dict, verbose_name="calibration"),
                 ),
                 (
                     "gate",
@@ -119,9 +117,7 @@ class Migration(migrations.Migration):
                 ),
                 (
                     "code_revision",
-                    models.CharField(
-                        blank=True, max_length=60, verbose_name="code revision"
-                    ),
+                    models.CharField(blank=True, max_length=60, verbose_name="code revision"),
                 ),
                 (
                     "device",
@@ -129,9 +125,7 @@ class Migration(migrations.Migration):
                 ),
                 (
                     "torch_version",
-                    models.CharField(
-                        blank=True, max_length=40, verbose_name="torch version"
-                    ),
+                    models.CharField(blank=True, max_length=40, verbose_name="torch version"),
                 ),
                 ("error", models.TextField(blank=True, verbose_name="error")),
                 (
@@ -144,15 +138,11 @@ class Migration(migrations.Migration):
                 ),
                 (
                     "finished_at",
-                    models.DateTimeField(
-                        blank=True, null=True, verbose_name="finished"
-                    ),
+                    models.DateTimeField(blank=True, null=True, verbose_name="finished"),
                 ),
                 (
                     "cancel_requested_at",
-                    models.DateTimeField(
-                        blank=True, null=True, verbose_name="cancel requested"
-                    ),
+                    models.DateTimeField(blank=True, null=True, verbose_name="cancel requested"),
                 ),
                 ("sent_at", models.DateTimeField(blank=True, null=True)),
                 ("lease_token", models.UUIDField(blank=True, null=True)),
@@ -209,9 +199,7 @@ class Migration(migrations.Migration):
                 ),
                 (
                     "is_publish_wanted",
-                    models.BooleanField(
-                        default=False, verbose_name="publish when ready"
-                    ),
+                    models.BooleanField(default=False, verbose_name="publish when ready"),
                 ),
                 (
                     "summary",
@@ -228,9 +216,7 @@ class Migration(migrations.Migration):
                 ),
                 (
                     "published_at",
-                    models.DateTimeField(
-                        blank=True, null=True, verbose_name="published"
-                    ),
+                    models.DateTimeField(blank=True, null=True, verbose_name="published"),
                 ),
                 (
                     "retired_at",
@@ -323,9 +309,7 @@ class Migration(migrations.Migration):
                 ),
                 (
                     "leased_until",
-                    models.DateTimeField(
-                        blank=True, null=True, verbose_name="leased until"
-                    ),
+                    models.DateTimeField(blank=True, null=True, verbose_name="leased until"),
                 ),
                 (
                     "sent_at",
@@ -333,9 +317,7 @@ class Migration(migrations.Migration):
                 ),
                 (
                     "attempts",
-                    models.PositiveSmallIntegerField(
-                        default=0, verbose_name="attempts"
-                    ),
+                    models.PositiveSmallIntegerField(default=0, verbose_name="attempts"),
                 ),
                 (
                     "slates",
@@ -413,22 +395,16 @@ class Migration(migrations.Migration):
                 ),
                 (
                     "history_hash",
-                    models.CharField(
-                        blank=True, max_length=32, verbose_name="history hash"
-                    ),
+                    models.CharField(blank=True, max_length=32, verbose_name="history hash"),
                 ),
                 ("computed_at", models.DateTimeField(verbose_name="computed")),
                 (
                     "explained_at",
-                    models.DateTimeField(
-                        blank=True, null=True, verbose_name="explained"
-                    ),
+                    models.DateTimeField(blank=True, null=True, verbose_name="explained"),
                 ),
                 (
                     "superseded_at",
-                    models.DateTimeField(
-                        blank=True, null=True, verbose_name="superseded"
-                    ),
+                    models.DateTimeField(blank=True, null=True, verbose_name="superseded"),
                 ),
                 (
                     "context_product",
@@ -481,9 +457,7 @@ class Migration(migrations.Migration):
                 ),
                 (
                     "cutoff_at",
-                    models.DateTimeField(
-                        help_text="Nothing later is used.", verbose_name="cut-off"
-                    ),
+                    models.DateTimeField(help_text="Nothing later is used.", verbose_name="cut-off"),
                 ),
                 (
                     "validation_from",
@@ -493,9 +467,7 @@ class Migration(migrations.Migration):
                 ("counts", models.JSONField(default=dict, verbose_name="counts")),
                 (
                     "checksum",
-                    models.CharField(
-                        blank=True, max_length=64, verbose_name="checksum"
-                    ),
+                    models.CharField(blank=True, max_length=64, verbose_name="checksum"),
                 ),
                 (
                     "created_at",
@@ -584,9 +556,7 @@ class Migration(migrations.Migration):
             model_name="run",
             constraint=models.CheckConstraint(
                 condition=models.Q(
-                    models.Q(
-                        ("state__in", ["ready", "live", "retired"]), _negated=True
-                    ),
+                    models.Q(("state__in", ["ready", "live", "retired"]), _negated=True),
                     ("ready_at__isnull", False),
                     _connector="OR",
                 ),
@@ -686,9 +656,7 @@ class Migration(migrations.Migration):
         migrations.AddConstraint(
             model_name="slate",
             constraint=models.CheckConstraint(
-                condition=models.Q(
-                    ("shopper", None), ("context_product", None), _connector="OR"
-                ),
+                condition=models.Q(("shopper", None), ("context_product", None), _connector="OR"),
                 name="slate_has_one_subject",
             ),
         ),

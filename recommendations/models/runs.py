@@ -51,16 +51,10 @@ class Run(models.Model):
         related_name="runs",
         verbose_name=_("model version"),
     )
-    state = models.CharField(
-        _("state"), max_length=20, choices=State.choices, default=State.COMPUTING
-    )
-    as_of = models.DateTimeField(
-        _("as of"), help_text=_("The model's “now”; later interactions are not used.")
-    )
+    state = models.CharField(_("state"), max_length=20, choices=State.choices, default=State.COMPUTING)
+    as_of = models.DateTimeField(_("as of"), help_text=_("The model's “now”; later interactions are not used."))
     is_publish_wanted = models.BooleanField(_("publish when ready"), default=False)
-    summary = models.JSONField(
-        _("summary"), default=dict, blank=True
-    )  # coverage by cause, speeds, faithfulness
+    summary = models.JSONField(_("summary"), default=dict, blank=True)  # coverage by cause, speeds, faithfulness
     error = models.TextField(_("error"), blank=True)
     created_at = models.DateTimeField(_("created"), auto_now_add=True)
     created_by = models.ForeignKey(
@@ -89,17 +83,13 @@ class Run(models.Model):
         verbose_name = _("run")
         verbose_name_plural = _("runs")
         constraints = [
-            models.UniqueConstraint(
-                F("state"), condition=Q(state="live"), name="one_live_run"
-            ),
+            models.UniqueConstraint(F("state"), condition=Q(state="live"), name="one_live_run"),
             models.CheckConstraint(
-                condition=~Q(state__in=["live", "retired"])
-                | Q(published_at__isnull=False),
+                condition=~Q(state__in=["live", "retired"]) | Q(published_at__isnull=False),
                 name="published_run_has_time",
             ),
             models.CheckConstraint(
-                condition=~Q(state__in=["ready", "live", "retired"])
-                | Q(ready_at__isnull=False),
+                condition=~Q(state__in=["ready", "live", "retired"]) | Q(ready_at__isnull=False),
                 name="ready_run_has_time",
             ),
         ]
@@ -112,8 +102,7 @@ class ShardQuerySet(models.QuerySet["Shard"]):
     def claimable(self, at: datetime) -> Self:
         """Nobody holds them: pending, or the lease ran out."""
         return self.filter(
-            Q(state=Shard.State.PENDING)
-            | Q(state=Shard.State.LEASED, leased_until__lt=at),
+            Q(state=Shard.State.PENDING) | Q(state=Shard.State.LEASED, leased_until__lt=at),
             run__state=Run.State.COMPUTING,
         )
 
@@ -132,18 +121,12 @@ class Shard(models.Model):
         DONE = "done", _("done")
         FAILED = "failed", _("failed")
 
-    run = models.ForeignKey(
-        Run, on_delete=models.CASCADE, related_name="shards", verbose_name=_("run")
-    )
+    run = models.ForeignKey(Run, on_delete=models.CASCADE, related_name="shards", verbose_name=_("run"))
     number = models.PositiveIntegerField(_("number"))
     kind = models.CharField(_("kind"), max_length=20, choices=Kind.choices)
-    first_id = models.BigIntegerField(
-        _("first id"), default=0
-    )  # shoppers or products, inclusive
+    first_id = models.BigIntegerField(_("first id"), default=0)  # shoppers or products, inclusive
     last_id = models.BigIntegerField(_("last id"), default=0)
-    state = models.CharField(
-        _("state"), max_length=20, choices=State.choices, default=State.PENDING
-    )
+    state = models.CharField(_("state"), max_length=20, choices=State.choices, default=State.PENDING)
     lease_token = models.UUIDField(_("lease token"), null=True, blank=True)
     leased_until = models.DateTimeField(_("leased until"), null=True, blank=True)
     sent_at = models.DateTimeField(_("sent"), null=True, blank=True)
@@ -159,9 +142,7 @@ class Shard(models.Model):
         verbose_name = _("shard")
         verbose_name_plural = _("shards")
         constraints = [
-            models.UniqueConstraint(
-                F("run"), F("number"), name="one_shard_per_run_and_number"
-            ),
+            models.UniqueConstraint(F("run"), F("number"), name="one_shard_per_run_and_number"),
             models.CheckConstraint(
                 condition=Q(
                     state="leased",
@@ -192,26 +173,18 @@ class SlateQuerySet(models.QuerySet["Slate"]):
 
     def for_product(self, product: Product) -> Self:
         """The live run's products similar to this one: at most one row."""
-        return self.live().filter(
-            context_product=product, shopper=None, placement=Placement.PRODUCT
-        )
+        return self.live().filter(context_product=product, shopper=None, placement=Placement.PRODUCT)
 
     def non_personal(self, placement: str) -> Self:
         """What anonymous, new and switched-off shoppers see: at most one row."""
-        return self.live().filter(
-            shopper=None, context_product=None, placement=placement
-        )
+        return self.live().filter(shopper=None, context_product=None, placement=placement)
 
 
 class Slate(models.Model):
     """The ranked products of one run and placement, for a shopper, a context product, or everybody."""
 
-    run = models.ForeignKey(
-        Run, on_delete=models.CASCADE, related_name="slates", verbose_name=_("run")
-    )
-    placement = models.CharField(
-        _("placement"), max_length=20, choices=Placement.choices
-    )
+    run = models.ForeignKey(Run, on_delete=models.CASCADE, related_name="slates", verbose_name=_("run"))
+    placement = models.CharField(_("placement"), max_length=20, choices=Placement.choices)
     shopper = models.ForeignKey(
         Shopper,
         on_delete=models.CASCADE,
@@ -254,9 +227,7 @@ class Slate(models.Model):
                 F("run"),
                 F("placement"),
                 F("context_product"),
-                condition=Q(
-                    superseded_at=None, shopper=None, context_product__isnull=False
-                ),
+                condition=Q(superseded_at=None, shopper=None, context_product__isnull=False),
                 name="one_current_slate_per_product",
             ),
             models.UniqueConstraint(
@@ -280,9 +251,7 @@ class Slate(models.Model):
         ]
         indexes = [
             # Read by the publishing UPDATE: any slate of the run not explained?
-            models.Index(
-                F("run"), condition=Q(explained_at=None), name="slate_unexplained"
-            ),
+            models.Index(F("run"), condition=Q(explained_at=None), name="slate_unexplained"),
         ]
 
     def __str__(self) -> str:

@@ -17,14 +17,10 @@ class Snapshot(models.Model):
     The arrays themselves are rebuilt from this row on any node, and `checksum` tells that they are the same.
     """
 
-    cutoff_at = models.DateTimeField(
-        _("cut-off"), help_text=_("Nothing later is used.")
-    )
+    cutoff_at = models.DateTimeField(_("cut-off"), help_text=_("Nothing later is used."))
     validation_from = models.DateTimeField(_("validation from"))
     test_from = models.DateTimeField(_("test from"))
-    report = models.ForeignKey(
-        QualityReport, on_delete=models.PROTECT, verbose_name=_("data-quality report")
-    )
+    report = models.ForeignKey(QualityReport, on_delete=models.PROTECT, verbose_name=_("data-quality report"))
     counts = models.JSONField(_("counts"), default=dict)
     checksum = models.CharField(_("checksum"), max_length=64, blank=True)
     created_at = models.DateTimeField(_("created"), auto_now_add=True)
@@ -34,9 +30,7 @@ class Snapshot(models.Model):
         verbose_name_plural = _("snapshots")
         constraints = [
             models.CheckConstraint(
-                condition=Q(
-                    validation_from__lt=F("test_from"), test_from__lt=F("cutoff_at")
-                ),
+                condition=Q(validation_from__lt=F("test_from"), test_from__lt=F("cutoff_at")),
                 name="snapshot_split_is_ordered",
             )
         ]
@@ -50,15 +44,11 @@ class ModelVersionQuerySet(models.QuerySet["ModelVersion"]):
         return self.filter(state=ModelVersion.State.PASSED)
 
     def unfinished(self) -> Self:
-        return self.filter(
-            state__in=[ModelVersion.State.QUEUED, ModelVersion.State.TRAINING]
-        )
+        return self.filter(state__in=[ModelVersion.State.QUEUED, ModelVersion.State.TRAINING])
 
     def abandoned(self, at: datetime) -> Self:
         """In training by a worker that no longer renews its lease, or never picked up."""
-        return self.unfinished().filter(
-            Q(leased_until__lt=at) | Q(leased_until=None, sent_at__lt=at)
-        )
+        return self.unfinished().filter(Q(leased_until__lt=at) | Q(leased_until=None, sent_at__lt=at))
 
 
 class ModelVersion(models.Model):
@@ -80,9 +70,7 @@ class ModelVersion(models.Model):
         related_name="versions",
         verbose_name=_("snapshot"),
     )
-    state = models.CharField(
-        _("state"), max_length=20, choices=State.choices, default=State.QUEUED
-    )
+    state = models.CharField(_("state"), max_length=20, choices=State.choices, default=State.QUEUED)
     config = models.JSONField(_("configuration"))
     seed = models.PositiveIntegerField(_("seed"), default=1)
     is_publish_wanted = models.BooleanField(
@@ -99,9 +87,7 @@ class ModelVersion(models.Model):
         blank=True,
         help_text=_("Name in the artifact storage."),
     )
-    weights_checksum = models.CharField(
-        _("checksum of the weights"), max_length=64, blank=True
-    )
+    weights_checksum = models.CharField(_("checksum of the weights"), max_length=64, blank=True)
     code_revision = models.CharField(_("code revision"), max_length=60, blank=True)
     device = models.CharField(_("device"), max_length=60, blank=True)
     torch_version = models.CharField(_("torch version"), max_length=40, blank=True)
@@ -116,9 +102,7 @@ class ModelVersion(models.Model):
     )
     started_at = models.DateTimeField(_("started"), null=True, blank=True)
     finished_at = models.DateTimeField(_("finished"), null=True, blank=True)
-    cancel_requested_at = models.DateTimeField(
-        _("cancel requested"), null=True, blank=True
-    )
+    cancel_requested_at = models.DateTimeField(_("cancel requested"), null=True, blank=True)
     # The lease of the worker that trains it; the reaper sends it again when the lease runs out.
     sent_at = models.DateTimeField(null=True, blank=True)
     lease_token = models.UUIDField(null=True, blank=True)
@@ -132,11 +116,7 @@ class ModelVersion(models.Model):
         constraints = [
             models.CheckConstraint(
                 condition=~Q(state__in=["passed", "rejected"])
-                | (
-                    ~Q(weights="")
-                    & ~Q(weights_checksum="")
-                    & Q(finished_at__isnull=False, snapshot__isnull=False)
-                ),
+                | (~Q(weights="") & ~Q(weights_checksum="") & Q(finished_at__isnull=False, snapshot__isnull=False)),
                 name="trained_version_has_weights",
             ),
             models.CheckConstraint(
@@ -171,11 +151,7 @@ class TrainingEpoch(models.Model):
     class Meta:
         verbose_name = _("training epoch")
         verbose_name_plural = _("training epochs")
-        constraints = [
-            models.UniqueConstraint(
-                F("version"), F("number"), name="one_row_per_version_and_epoch"
-            )
-        ]
+        constraints = [models.UniqueConstraint(F("version"), F("number"), name="one_row_per_version_and_epoch")]
 
     def __str__(self) -> str:
         return f"v{self.version_id} epoch {self.number}"
@@ -193,11 +169,7 @@ class ArtifactChunk(models.Model):
     class Meta:
         verbose_name = _("artifact chunk")
         verbose_name_plural = _("artifact chunks")
-        constraints = [
-            models.UniqueConstraint(
-                F("name"), F("index"), name="one_chunk_per_name_and_index"
-            )
-        ]
+        constraints = [models.UniqueConstraint(F("name"), F("index"), name="one_chunk_per_name_and_index")]
 
     def __str__(self) -> str:
         return f"{self.name}[{self.index}]"
