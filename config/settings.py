@@ -31,7 +31,7 @@ REDIS_URL = _services.redis_url if IS_BROKER_EMBEDDED else env.str("REDIS_URL")
 def _secret_key() -> str:
     """From the environment; in embedded mode a random one is kept beside the data."""
     if "SECRET_KEY" in env.ENVIRON:
-        return env.str("SECRET_KEY")
+        return str(env.str("SECRET_KEY"))
     if not IS_DATABASE_EMBEDDED:
         raise ImproperlyConfigured("SECRET_KEY is not set. Give it 50 random characters that stay the same.")
     path = LOCAL_DIR / "secret_key"

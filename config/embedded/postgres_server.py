@@ -77,7 +77,13 @@ def tail(log: Path, lines: int = 12) -> str:
 
 
 def _pg_ctl(home: Home, action: str, *options: str) -> int:
-    command = [home.postgres_bin / "pg_ctl", action, f"--pgdata={home.postgres_data}", "--wait", *options]
+    command: list[str | Path] = [
+        home.postgres_bin / "pg_ctl",
+        action,
+        f"--pgdata={home.postgres_data}",
+        "--wait",
+        *options,
+    ]
     return home.account.run(command, log=home.log("pg_ctl"))
 
 
@@ -88,7 +94,7 @@ def _create(home: Home, state: State) -> None:
     home.account.make_folder(draft)
     log = home.log("initdb")
     password = home.account.write(home.log("initdb").with_name("initdb.password"), state.postgres_admin_password)
-    command = [
+    command: list[str | Path] = [
         home.postgres_bin / "initdb",
         f"--pgdata={draft}",
         f"--username={ADMIN}",
