@@ -1,5 +1,6 @@
 """Writes to the catalogue that follow a shopper's or a partner's act."""
 
+import secrets
 import uuid
 from collections.abc import Iterable
 from datetime import datetime
@@ -8,7 +9,7 @@ from celery import current_app
 from django.conf import settings
 from django.db import transaction
 
-from catalog.models import EventType, Interaction, Partner, Product, Shopper
+from catalog.models import EventType, Interaction, Partner, PartnerKey, Product, Scope, Shopper
 
 VIEW = "view"
 PURCHASE = "purchase"
@@ -112,3 +113,32 @@ def set_personalised(*, shopper: Shopper, is_personalised: bool, at: datetime) -
     Shopper.objects.filter(pk=shopper.pk).update(is_personalised=is_personalised)
     shopper.is_personalised = is_personalised
     shoppers_changed(shopper_ids=[shopper.pk], at=at)
+
+
+def issue_key(
+    *,
+    partner: Partner,
+    name: str,
+    scopes: Iterable[Scope],
+    sees_all_shoppers: bool = False,
+    expires_at: datetime | None = None,
+) -> tuple[PartnerKey, str]:
+    """A new key and its secret, which is known only now: the digest alone is stored."""
+    prefix = secrets.token_hex(4)
+    secret = f"bc_{prefix}_{secrets.token_urlsafe(32)}"
+    key = PartnerKey.objects.create(
+        partner=partner,
+        name=name,
+        prefix=prefix,
+        digest=PartnerKey.digest_of(secret),
+        scopes=[scope.value for scope in scopes],
+        sees_all_shoppers=sees_all_shoppers,
+        expires_at=expires_at,
+    )
+    return key, secret
+
+
+def revoke_keys(*, keys: Iterable[PartnerKey], at: datetime) -> int:
+    """They stop working at once. Returns how many worked until now; revoking twice keeps the first time."""
+    ids = [key.pk for key in keys]
+    return PartnerKey.objects.filter(pk__in=ids, revoked_at=None).update(revoked_at=at)
