@@ -4,9 +4,11 @@ import pwd
 import shutil
 import signal
 import socket
+import socketserver
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -56,6 +58,12 @@ def closed_base() -> Iterator[Path]:
     release(folder)
     remove(folder)
     shutil.rmtree(top)
+
+
+class _Thief(socketserver.TCPServer):
+    """Takes a port and hangs up on everybody."""
+
+    allow_reuse_address = True
 
 
 def _use(base: Path) -> "subprocess.Popen[str]":
@@ -212,13 +220,18 @@ def test_a_port_that_somebody_else_took_is_replaced(base: Path) -> None:
     before = ensure_services(base)
     _execute(before, "CREATE TABLE kept (n int)")
     stop_services(base)
-    with socket.socket() as postgres_thief, socket.socket() as valkey_thief:
-        for thief, url in ((postgres_thief, before.database_url), (valkey_thief, before.redis_url)):
-            thief.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            thief.bind(("127.0.0.1", urlsplit(url).port or 0))
+    thieves = [
+        _Thief(("127.0.0.1", urlsplit(url).port or 0), socketserver.BaseRequestHandler)
+        for url in (before.database_url, before.redis_url)
+    ]
+    for thief in thieves:
+        threading.Thread(target=thief.serve_forever, args=[0.05], daemon=True).start()
 
-        after = ensure_services(base)
+    after = ensure_services(base)
 
+    for thief in thieves:
+        thief.shutdown()
+        thief.server_close()
     assert urlsplit(after.database_url).port != urlsplit(before.database_url).port
     assert urlsplit(after.redis_url).port != urlsplit(before.redis_url).port
     assert _execute(after, "SELECT count(*) FROM kept") == [(0,)]
