@@ -267,3 +267,10 @@ TRAINING_DEVICE = env.str("TRAINING_DEVICE", default="auto")
 # Composition: what the catalogue asks for when a shopper's history changed. It knows the name only.
 SHOPPERS_CHANGED_TASK = "explanations.tasks.refresh_shoppers"
 SHOPPERS_CHANGED_QUEUE = "realtime"
+# Likewise what computes a shard, and what follows when another run goes live.
+SHARD_TASK = "explanations.tasks.compute_shard"
+SHARD_QUEUE = "precompute"
+RUN_PUBLISHED_TASK = "explanations.tasks.refresh_stale"
+RUN_PUBLISHED_QUEUE = "default"
+# A killed worker's training or shard is free for another one after so long.
+LEASE_SECONDS = env.float("LEASE_SECONDS", default=30)

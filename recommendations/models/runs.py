@@ -101,10 +101,17 @@ class Run(models.Model):
 class ShardQuerySet(models.QuerySet["Shard"]):
     def claimable(self, at: datetime) -> Self:
         """Nobody holds them: pending, or the lease ran out."""
+        # EXISTS and not a join, which would let two competing UPDATEs both claim the shard.
+        computing = Run.objects.filter(pk=OuterRef("run"), state=Run.State.COMPUTING)
         return self.filter(
             Q(state=Shard.State.PENDING) | Q(state=Shard.State.LEASED, leased_until__lt=at),
-            run__state=Run.State.COMPUTING,
+            Exists(computing),
+            attempts__lt=Shard.MAX_ATTEMPTS,
         )
+
+    def held(self, at: datetime) -> Self:
+        """A worker is computing them now."""
+        return self.filter(state=Shard.State.LEASED, leased_until__gte=at)
 
 
 class Shard(models.Model):
@@ -120,6 +127,8 @@ class Shard(models.Model):
         LEASED = "leased", _("leased")
         DONE = "done", _("done")
         FAILED = "failed", _("failed")
+
+    MAX_ATTEMPTS = 5
 
     run = models.ForeignKey(Run, on_delete=models.CASCADE, related_name="shards", verbose_name=_("run"))
     number = models.PositiveIntegerField(_("number"))

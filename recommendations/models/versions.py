@@ -46,9 +46,17 @@ class ModelVersionQuerySet(models.QuerySet["ModelVersion"]):
     def unfinished(self) -> Self:
         return self.filter(state__in=[ModelVersion.State.QUEUED, ModelVersion.State.TRAINING])
 
-    def abandoned(self, at: datetime) -> Self:
-        """In training by a worker that no longer renews its lease, or never picked up."""
-        return self.unfinished().filter(Q(leased_until__lt=at) | Q(leased_until=None, sent_at__lt=at))
+    def claimable(self, at: datetime) -> Self:
+        """Wanted, and nobody holds them: queued, or the lease ran out."""
+        return self.unfinished().filter(
+            Q(leased_until=None) | Q(leased_until__lt=at),
+            cancel_requested_at=None,
+            attempts__lt=ModelVersion.MAX_ATTEMPTS,
+        )
+
+    def held(self, at: datetime) -> Self:
+        """A worker is training them now."""
+        return self.unfinished().filter(leased_until__gte=at)
 
 
 class ModelVersion(models.Model):
@@ -61,6 +69,8 @@ class ModelVersion(models.Model):
         REJECTED = "rejected", _("rejected by the gate")
         CANCELLED = "cancelled", _("cancelled")
         FAILED = "failed", _("failed")
+
+    MAX_ATTEMPTS = 25  # a killed training resumes from its checkpoint; one that kills its worker must end
 
     snapshot = models.ForeignKey(
         Snapshot,
@@ -107,6 +117,7 @@ class ModelVersion(models.Model):
     sent_at = models.DateTimeField(null=True, blank=True)
     lease_token = models.UUIDField(null=True, blank=True)
     leased_until = models.DateTimeField(null=True, blank=True)
+    attempts = models.PositiveSmallIntegerField(_("attempts"), default=0)
 
     objects = ModelVersionQuerySet.as_manager()
 

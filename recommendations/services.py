@@ -1,0 +1,200 @@
+"""What staff, the schedule and the pipeline ask for: train, precompute, publish, roll back, clean up."""
+
+import logging
+from collections.abc import Mapping
+from datetime import datetime, timedelta
+from typing import Any
+
+from django.conf import settings
+from django.db import IntegrityError, connection, transaction
+from django.db.models import Q, QuerySet
+
+from catalog.models import User
+from recommendations import artifacts, shards, trainings
+from recommendations.models import ModelVersion, Run, Slate
+from recommendations.sending import send
+
+logger = logging.getLogger(__name__)
+
+ADVANCE_LOCK = 0x62656361  # any number that nobody else uses
+DELETED_AT_ONCE = 500  # slates a transaction: short locks, whatever the size of a run
+FAILED_RUN_KEPT = timedelta(days=7)
+
+
+class NotCancellable(Exception):
+    """The training has ended."""
+
+
+class NotRunnable(Exception):
+    """Only a version that passed its gate may be precomputed."""
+
+
+class NotPublishable(Exception):
+    """Not ready, live already, or a slate has no explanation."""
+
+
+class NothingToRollBackTo(Exception):
+    """No run that was live before the present one is kept."""
+
+
+@transaction.atomic
+def request_training(
+    *,
+    config: Mapping[str, Any],
+    seed: int,
+    by: User | None,
+    at: datetime,
+    publish_when_ready: bool,
+    is_sent: bool = True,
+) -> ModelVersion:
+    """Queue a training. Without `is_sent` the caller trains it itself; if it dies, a worker takes over."""
+    version = ModelVersion.objects.create(
+        config=dict(config), seed=seed, created_by=by, is_publish_wanted=publish_when_ready, sent_at=at
+    )
+    if is_sent:
+        send(trainings.TASK, queue=trainings.QUEUE, version_id=version.pk)
+    return version
+
+
+@transaction.atomic
+def cancel_training(*, version: ModelVersion, at: datetime) -> ModelVersion:
+    """Stop a training: at once when it waits, at its next step when a worker has it. Raises NotCancellable."""
+    asked = ModelVersion.objects.unfinished().filter(pk=version.pk, cancel_requested_at=None)
+    if asked.update(cancel_requested_at=at) != 1:
+        raise NotCancellable(version)
+    trainings.give_up(at=at)
+    return ModelVersion.objects.get(pk=version.pk)
+
+
+@transaction.atomic
+def start_run(
+    *, version: ModelVersion, by: User | None, at: datetime, publish_when_ready: bool, is_sent: bool = True
+) -> Run:
+    """Plan a precomputation of every slate and send its first shards. Raises NotRunnable."""
+    if not ModelVersion.objects.passed().filter(pk=version.pk).exists():
+        raise NotRunnable(version)
+    run = Run.objects.create(version=version, as_of=at, created_by=by, is_publish_wanted=publish_when_ready)
+    shards.plan(run)
+    if is_sent:
+        shards.send_due(run=run, at=at)
+    return run
+
+
+@transaction.atomic
+def advance(*, at: datetime) -> None:
+    """Take every step that is due; safe to call at any time, from many processes.
+
+    1. Give up trainings and shards that were tried too often; send again what was lost.
+    2. Start the run of each version that passed and is to be published.
+    3. Complete each run whose shards are done, and publish it where that is wanted.
+    """
+    with connection.cursor() as cursor:  # one at a time, so that nothing is sent or started twice
+        cursor.execute("SELECT pg_advisory_xact_lock(%s)", [ADVANCE_LOCK])
+    trainings.give_up(at=at)
+    trainings.send_due(at=at)
+    for version in ModelVersion.objects.passed().filter(is_publish_wanted=True, runs=None).order_by("pk"):
+        start_run(version=version, by=version.created_by, at=at, publish_when_ready=True)
+    for run in Run.objects.filter(state=Run.State.COMPUTING).order_by("pk"):
+        if not complete_run_if_done(run=run, at=at):
+            shards.send_due(run=run, at=at)
+
+
+@transaction.atomic
+def complete_run_if_done(*, run: Run, at: datetime) -> bool:
+    """End a run whose shards have all ended: ready, published where that is wanted, or failed."""
+    lost = shards.give_up(run=run, at=at)
+    if lost is not None:
+        fail_run(run=run, error=f"Shard {lost.number} was tried {lost.attempts} times: {lost.error or 'worker died'}")
+        return True
+    if run.shards.exclude(state="done").exists():
+        return False
+    computing = Run.objects.filter(pk=run.pk, state=Run.State.COMPUTING)
+    if computing.update(state=Run.State.READY, ready_at=at, summary=shards.summarise(run)) != 1:
+        return True
+    if run.is_publish_wanted:
+        try:
+            publish(run=run, by=run.created_by, at=at)
+        except (NotPublishable, IntegrityError) as error:  # it stays ready, and says why it is not live
+            Run.objects.filter(pk=run.pk).update(error=f"Not published: {type(error).__name__}: {error}")
+    return True
+
+
+def fail_run(*, run: Run, error: str) -> bool:
+    """End a run that cannot be completed; False when it has ended otherwise."""
+    return Run.objects.filter(pk=run.pk, state=Run.State.COMPUTING).update(state=Run.State.FAILED, error=error) == 1
+
+
+@transaction.atomic
+def publish(*, run: Run, by: User | None, at: datetime) -> Run:
+    """Make `run` the live one. Raises NotPublishable unless it is ready and fully explained."""
+    Run.objects.live().exclude(pk=run.pk).update(state=Run.State.RETIRED, retired_at=at)
+    claimed = (
+        Run.objects.ready()
+        .fully_explained()
+        .filter(pk=run.pk)
+        .update(state=Run.State.LIVE, published_at=at, published_by=by, retired_at=None, error="")
+    )
+    if claimed != 1:  # already published, never ready, or a slate is unexplained; the retirement rolls back too
+        raise NotPublishable(run)
+    send(settings.RUN_PUBLISHED_TASK, queue=settings.RUN_PUBLISHED_QUEUE)  # who changed since `as_of` is refreshed
+    return Run.objects.get(pk=run.pk)
+
+
+@transaction.atomic
+def roll_back(*, by: User | None, at: datetime) -> Run:
+    """Make the run live that was before the present one; again, and it goes one further back."""
+    live = Run.objects.live().first()
+    if live is None:
+        raise NothingToRollBackTo
+    earlier = Run.objects.filter(state=Run.State.RETIRED, ready_at__lte=live.ready_at).exclude(pk=live.pk)
+    previous = earlier.order_by("-ready_at", "-pk").first()
+    if previous is None:
+        raise NothingToRollBackTo
+    return publish(run=previous, by=by, at=at)
+
+
+def delete_old_runs(*, keep: int, at: datetime) -> int:
+    """Delete all but the `keep` latest retired runs, and failed or forgotten ones after a week. How many.
+
+    A run is first made unpublishable, then emptied batch by batch: nobody can go live half of it.
+    """
+    retired = Run.objects.filter(state=Run.State.RETIRED).order_by("-ready_at", "-pk")
+    others = Run.objects.filter(state__in=[Run.State.READY, Run.State.FAILED], created_at__lt=at - FAILED_RUN_KEPT)
+    ids = [*retired.values_list("pk", flat=True)[keep:], *others.order_by("pk").values_list("pk", flat=True)]
+    deleted = 0
+    for pk in ids:
+        ended = Q(state__in=[Run.State.RETIRED, Run.State.READY, Run.State.FAILED])
+        if Run.objects.filter(ended, pk=pk).update(state=Run.State.FAILED, error="Deleted.") == 1:
+            _delete_slates(Slate.objects.filter(run=pk))
+            Run.objects.filter(pk=pk).delete()
+            deleted += 1
+    return deleted
+
+
+def delete_superseded_slates(*, before: datetime) -> int:
+    """Delete slates that a refresh replaced before that time, and their explanations. How many."""
+    return _delete_slates(Slate.objects.filter(superseded_at__lt=before))
+
+
+def _delete_slates(slates: QuerySet[Slate]) -> int:
+    deleted = 0
+    while ids := list(slates.values_list("pk", flat=True)[:DELETED_AT_ONCE]):
+        Slate.objects.filter(pk__in=ids).delete()
+        deleted += len(ids)
+    return deleted
+
+
+def delete_orphan_artifacts() -> int:
+    """Delete checkpoints of trainings that have ended, and everything of versions that are gone. How many."""
+    versions = {str(pk): state for pk, state in ModelVersion.objects.values_list("pk", "state")}
+    unfinished = {ModelVersion.State.QUEUED, ModelVersion.State.TRAINING}
+    orphans = [
+        name
+        for folder, names in artifacts.by_version().items()
+        for name in names
+        if folder not in versions
+        or (name == artifacts.checkpoint_name(int(folder)) and versions[folder] not in unfinished)
+    ]
+    for name in orphans:
+        artifacts.delete(name)
+    return len(orphans)
