@@ -1,0 +1,156 @@
+"""One contract in words: what pages, the API and the admin show."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from django.utils import translation
+from django.utils.translation import gettext as _
+from django.utils.translation import pgettext
+
+from catalog.models import Category, Product
+from explanations.contract import Band, Cause, Contract, Counterfactual, Provenance, Status, Strength
+from explanations.phrasing.lines import label_of, line_of
+from explanations.phrasing.names import Names
+from explanations.phrasing.statements import Statement, statements
+from explanations.phrasing.text import Segment, compose, grouped, ordinal, plain, time_of
+
+TITLE_CHARACTERS = 48
+OWN_HISTORY = (Cause.HISTORY, Cause.HISTORY_GROUP)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Phrased:
+    """Everything that may be said of one recommendation, in one language."""
+
+    language: str
+    label: str | None  # of a cause that is not a personal reason
+    segments: tuple[Segment, ...]  # the line, with the products that it names
+    claim: str  # the line as a sentence, with what was tested
+    reasons: tuple[Statement, ...]
+    opposing: tuple[Statement, ...]
+    counterfactual: str | None
+    band: str
+    chance: str
+    provenance: str | None
+
+    @property
+    def line(self) -> str:
+        return plain(self.segments)
+
+
+def phrase(
+    contract: Contract,
+    *,
+    products: Mapping[int, Product],
+    categories: Mapping[int, Category],
+    language: str | None = None,
+) -> Phrased:
+    """Phrase a contract in `language`, or in the active one. Names and numbers come from the contract only."""
+    spoken = language or translation.get_language() or "en"
+    with translation.override(spoken):
+        names = Names(products=products, categories=categories)
+        segments = line_of(contract, names)
+        supporting, opposing = ((), ()) if contract.status is Status.WITHHELD else statements(contract, names)
+        return Phrased(
+            language=spoken,
+            label=label_of(contract),
+            segments=segments,
+            claim=_claim(contract, plain(segments)),
+            reasons=supporting,
+            opposing=opposing,
+            counterfactual=_counterfactual(contract, names),
+            band=_band(contract.band),
+            chance=_chance(contract),
+            provenance=_provenance(contract.provenance) if contract.provenance else None,
+        )
+
+
+def _claim(contract: Contract, line: str) -> str:
+    """With one reason, its replay belongs to the sentence; with several, each says its own."""
+    verified = contract.verified_reasons
+    if (
+        contract.status is Status.VERIFIED
+        and contract.cause in OWN_HISTORY
+        and len(verified) == 1
+        and (without := verified[0].rank_without) is not None
+        and without != contract.target.rank
+    ):
+        slots = {"line": line, "rank": ordinal(contract.target.rank), "without": ordinal(without)}
+        template = _("%(line)s. If we left this out of your history, this would move from %(rank)s to %(without)s.")
+        return plain(compose(template, slots))
+    return plain(compose(_("%(line)s."), {"line": line}))
+
+
+def _counterfactual(contract: Contract, names: Names) -> str | None:
+    if contract.status is not Status.VERIFIED or contract.cause not in OWN_HISTORY:
+        return None
+    change = contract.counterfactual
+    if change is None or not change.removed:
+        return _("No small change of your history would remove it.")
+    titles = [names.product(pk, characters=TITLE_CHARACTERS) for pk in change.removed]
+    slots: dict[str, Segment | str] = {"rank": ordinal(change.rank)}
+    slots |= dict(zip(("first", "second", "third"), titles, strict=False))
+    if change.replacement_id is not None:
+        slots["replacement"] = names.product(change.replacement_id, characters=TITLE_CHARACTERS)
+    return plain(compose(_without(change), slots))
+
+
+def _without(change: Counterfactual) -> str:
+    """Whole sentences, one for each number of units, so that every language has its own word order."""
+    number = min(len(change.removed), 3)
+    if change.strength is Strength.LEAVES_LIST:
+        return {
+            1: _("Without %(first)s it would leave this list: it would be %(rank)s."),
+            2: _("Without %(first)s and %(second)s it would leave this list: it would be %(rank)s."),
+            3: _("Without %(first)s, %(second)s and %(third)s it would leave this list: it would be %(rank)s."),
+        }[number]
+    if change.replacement_id is None:
+        return {
+            1: _("Without %(first)s it would lose its place and be %(rank)s."),
+            2: _("Without %(first)s and %(second)s it would lose its place and be %(rank)s."),
+            3: _("Without %(first)s, %(second)s and %(third)s it would lose its place and be %(rank)s."),
+        }[number]
+    return {
+        1: _("Without %(first)s, %(replacement)s would take its place; it would be %(rank)s."),
+        2: _("Without %(first)s and %(second)s, %(replacement)s would take its place; it would be %(rank)s."),
+        3: _(
+            "Without %(first)s, %(second)s and %(third)s, %(replacement)s would take its place; it would be %(rank)s."
+        ),
+    }[number]
+
+
+def _band(band: Band) -> str:
+    return {
+        Band.LOW: pgettext("chance", "Low chance"),
+        Band.FAIR: pgettext("chance", "Fair chance"),
+        Band.HIGH: pgettext("chance", "High chance"),
+    }[band]
+
+
+def _chance(contract: Contract) -> str:
+    """A calibrated probability as a share of recommendations like it: no more exact than it is."""
+    probability = contract.target.probability
+    slots = {"band": _band(contract.band)}
+    if probability < 0.001:
+        return _("%(band)s: of recommendations scored like this, fewer than 1 in 1,000 is in the next basket.") % slots
+    if probability >= 0.95:
+        return _("%(band)s: of recommendations scored like this, more than 9 in 10 are in the next basket.") % slots
+    if probability >= 0.3:
+        slots["count"] = str(max(3, min(9, round(probability * 10))))
+        return _("%(band)s: of recommendations scored like this, about %(count)s in 10 are in the next basket.") % slots
+    slots["count"] = grouped(_rounded(1 / probability))
+    return _("%(band)s: of recommendations scored like this, about 1 in %(count)s is in the next basket.") % slots
+
+
+def _rounded(number: float) -> int:
+    """Two significant figures."""
+    return int(float(f"{number:.2g}"))
+
+
+def _provenance(provenance: Provenance) -> str:
+    return _("Model version %(version)s, run %(run)s, computed %(time)s among %(candidates)s products.") % {
+        "version": provenance.version_id,
+        "run": provenance.run_id,
+        "time": time_of(provenance.computed_at),
+        "candidates": grouped(provenance.candidates),
+    }

@@ -1,0 +1,95 @@
+"""Pieces of sentences: clean titles, typed slots, ordinals, dates."""
+
+import re
+import unicodedata
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+from django.utils import timezone
+from django.utils.dateformat import format as format_date
+from django.utils.translation import get_language, pgettext
+
+from catalog.models import Product
+
+ELLIPSIS = "…"
+SLOT = re.compile(r"%\((\w+)\)s")
+UNWANTED = {"Cc", "Cf", "Co", "Cs", "Zl", "Zp"}  # control, bidi override, zero width, private, line separators
+MARKS_IN_A_ROW = 2  # what real writing needs; more is a tower of marks over its neighbours
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Segment:
+    """A piece of a sentence; with `product` it names one and may be a link."""
+
+    text: str
+    product: Product | None = None
+
+
+def plain(segments: Iterable[Segment]) -> str:
+    """The sentence as text."""
+    return "".join(segment.text for segment in segments)
+
+
+def compose(template: str, slots: Mapping[str, str | int | Segment]) -> tuple[Segment, ...]:
+    """Fill `%(name)s` slots. What is filled in is never read as a template again."""
+    segments: list[Segment] = []
+    for number, piece in enumerate(SLOT.split(template)):
+        value: str | int | Segment = slots[piece] if number % 2 else piece.replace("%%", "%")
+        segment = value if isinstance(value, Segment) else Segment(text=str(value))
+        if segment.text:
+            segments.append(segment)
+    return tuple(segments)
+
+
+def clean(title: str) -> str:
+    """One line without invisible or overriding characters: titles come from outside."""
+    kept: list[str] = []
+    marks = 0
+    for character in unicodedata.normalize("NFC", title):
+        category = unicodedata.category(character)
+        marks = marks + 1 if category in {"Mn", "Me"} else 0
+        if category == "Cc":
+            kept.append(" ")
+        elif category not in UNWANTED and marks <= MARKS_IN_A_ROW:
+            kept.append(character)
+    return " ".join("".join(kept).split())
+
+
+def shorten(text: str, *, characters: int, words: int = 9) -> str:
+    """At most so many characters, the ellipsis included, cut between words where that leaves enough."""
+    pieces = text.split(" ")
+    is_cut = len(pieces) > words
+    text = " ".join(pieces[:words])
+    if len(text) + is_cut > characters:
+        is_cut = True
+        head = text[: characters - 1]
+        at_word = head.rpartition(" ")[0] if not text[characters - 1 : characters].isspace() else head
+        text = at_word if len(at_word) > characters // 2 else head
+    return text.rstrip(" ,;:-–—&/(（，、") + ELLIPSIS if is_cut else text
+
+
+def is_chinese() -> bool:
+    return (get_language() or "").startswith("zh")
+
+
+def grouped(number: int) -> str:
+    return f"{number:,}"
+
+
+def ordinal(number: int) -> str:
+    """2nd in English; in Chinese the figure, which its templates put between 第 and 位."""
+    if is_chinese():
+        return grouped(number)
+    suffix = "th" if number % 100 in {11, 12, 13} else {1: "st", 2: "nd", 3: "rd"}.get(number % 10, "th")
+    return f"{grouped(number)}{suffix}"
+
+
+def date_of(seconds: int) -> str:
+    moment = timezone.localtime(datetime.fromtimestamp(seconds, tz=UTC))
+    return format_date(moment, pgettext("date format", "j F Y"))
+
+
+def time_of(seconds: int) -> str:
+    moment = timezone.localtime(datetime.fromtimestamp(seconds, tz=UTC))
+    return format_date(moment, pgettext("date and time format", "j F Y, H:i"))
