@@ -48,6 +48,14 @@ class Import(models.Model):
     rows_known = models.PositiveBigIntegerField(_("rows already known"), default=0)
     rows_rejected = models.PositiveBigIntegerField(_("rows rejected"), default=0)
     rows_merged = models.PositiveBigIntegerField(_("rows merged"), default=0)
+    rejection_counts = models.JSONField(
+        _("rejections"), default=dict, blank=True, help_text=_("How often each problem occurred.")
+    )
+    # Up to this row of the staged file everything is merged: a resumed import goes on after it.
+    merged_through = models.PositiveBigIntegerField(_("merged up to row"), default=0)
+    options = models.JSONField(
+        _("options"), default=dict, blank=True, help_text=_("How to read the file, and where it lies, to resume it.")
+    )
     error = models.TextField(_("error"), blank=True)
     started_at = models.DateTimeField(_("started"), auto_now_add=True)
     heartbeat_at = models.DateTimeField(_("last sign of life"), null=True, blank=True)

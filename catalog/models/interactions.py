@@ -67,7 +67,13 @@ class InteractionQuerySet(models.QuerySet["Interaction"]):
 class Interaction(models.Model):
     """One thing a shopper did to a product at a time. Never changed but for `excluded_at`."""
 
-    partner = models.ForeignKey(Partner, on_delete=models.PROTECT, related_name="+", verbose_name=_("partner"))
+    partner = models.ForeignKey(
+        Partner,
+        on_delete=models.PROTECT,
+        related_name="+",
+        db_index=False,  # one_interaction_per_partner_and_event_id serves it, and each index slows imports down
+        verbose_name=_("partner"),
+    )
     event_id = models.CharField(_("event id"), max_length=100)
     # Empty where the source did not know who it was: counted for popularity, never part of a history.
     shopper = models.ForeignKey(
