@@ -6,3 +6,7 @@ from django.apps import AppConfig
 class ConfigConfig(AppConfig):
     name = "config"
     default_auto_field = "django.db.models.BigAutoField"
+
+    def ready(self) -> None:
+        """Every process that uses Django sends its tasks through our Celery application."""
+        import config.celery  # noqa: F401

@@ -3,6 +3,10 @@
 from django.contrib import admin
 from django.urls import path
 
+from config.health import livez, readyz
+
 urlpatterns = [
+    path("livez", livez, name="livez"),
+    path("readyz", readyz, name="readyz"),
     path("admin/", admin.site.urls),
 ]

@@ -4,7 +4,7 @@ import os
 from pathlib import Path
 
 # Inherited by the processes that tests start. The last of them to end stops the servers.
-os.environ.setdefault("BECAUSE_LOCAL_DIR", str(Path(__file__).resolve().parent.parent / ".local" / "tests"))
+os.environ.setdefault("BECAUSE_LOCAL_DIR", str(Path(__file__).resolve().parent.parent / ".local-tests"))
 
 from config.settings import *  # noqa: F403
 from config.settings import DATABASES
