@@ -107,7 +107,6 @@ def interactions(batches: Iterable[Any]) -> Iterator[Any]:
                 compute.round(batch["Price"], ndigits=3).cast(pa.decimal128(12, 3)),
                 pa.repeat(CURRENCY, len(invoices)),
                 batch["Invoice"].cast(pa.string()),
-                batch["Country"].cast(pa.string()),
             ],
             schema=_INTERACTION_SCHEMA,
         )
@@ -208,6 +207,5 @@ _INTERACTION_SCHEMA = pa.schema(
         ("unit_price", pa.decimal128(12, 3)),
         ("currency", pa.string()),
         ("basket", pa.string()),
-        ("country", pa.string()),
     ]
 )

@@ -10,6 +10,7 @@ from pyarrow import parquet
 
 from catalog.demo_shop import categories, prepare
 from catalog.demo_shop.source import Line
+from catalog.importing import columns
 
 NOON = dt.datetime(2010, 7, 1, 12, 0)  # noqa: DTZ001 -- the shop's wall clock
 
@@ -65,7 +66,6 @@ def test_a_line_becomes_one_interaction(tmp_path: Path) -> None:
             "unit_price": Decimal("1.650"),
             "currency": "GBP",
             "basket": "500000",
-            "country": "United Kingdom",
         }
     ]
 
@@ -192,3 +192,10 @@ def test_the_whole_shop_is_written(tmp_path: Path) -> None:
         {"values": "purchase", "counts": 856_314},
         {"values": "return", "counts": 9_877},
     ]
+
+
+def test_the_files_have_only_columns_that_the_imports_know(tmp_path: Path) -> None:
+    prepared = prepare.write_files(into=tmp_path, source=raw_file(tmp_path / "raw.parquet", line()))
+
+    assert set(parquet.read_schema(prepared.products).names) <= {column.name for column in columns.PRODUCTS}
+    assert set(parquet.read_schema(prepared.interactions).names) <= {column.name for column in columns.INTERACTIONS}
