@@ -3,11 +3,13 @@
 import secrets
 import uuid
 from collections.abc import Iterable
+from dataclasses import dataclass
 from datetime import datetime
 
 from celery import current_app
 from django.conf import settings
 from django.db import transaction
+from django.db.models import Count, Max
 
 from catalog.models import EventType, Interaction, Partner, PartnerKey, Product, Scope, Shopper
 
@@ -36,7 +38,8 @@ def shoppers_changed(*, shopper_ids: Iterable[int], at: datetime) -> None:
             settings.SHOPPERS_CHANGED_TASK,
             kwargs={"shopper_ids": ids},
             queue=settings.SHOPPERS_CHANGED_QUEUE,
-        )
+        ),
+        robust=True,  # what is committed is not undone by a broker that is down; `changed_at` tells what is stale
     )
 
 
@@ -113,6 +116,45 @@ def set_personalised(*, shopper: Shopper, is_personalised: bool, at: datetime) -
     Shopper.objects.filter(pk=shopper.pk).update(is_personalised=is_personalised)
     shopper.is_personalised = is_personalised
     shoppers_changed(shopper_ids=[shopper.pk], at=at)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Profile:
+    """A shopper, and how much is known of them."""
+
+    external_id: str
+    partner: Partner
+    is_personalised: bool
+    interactions: int
+    last_interaction_at: datetime | None
+    created_at: datetime
+
+
+def profile_of(*, shopper: Shopper) -> Profile:
+    """Read from the shopper's visible interactions, excluded ones included: they are still known."""
+    known = shopper.interactions.visible().aggregate(interactions=Count("pk"), last_interaction_at=Max("occurred_at"))
+    return Profile(
+        external_id=shopper.external_id,
+        partner=shopper.partner,
+        is_personalised=shopper.is_personalised,
+        created_at=shopper.created_at,
+        **known,
+    )
+
+
+@transaction.atomic
+def erase_shopper(*, shopper: Shopper) -> None:
+    """Delete the shopper for good, with interactions, slates and explanations, and the account of one who is no staff.
+
+    Locked first: an event that is being written either goes too or comes after, for a new shopper.
+    """
+    locked = Shopper.objects.select_for_update().filter(pk=shopper.pk).first()
+    if locked is None:  # somebody was faster
+        return
+    account = locked.user
+    locked.delete()
+    if account is not None and not account.is_staff:
+        account.delete()
 
 
 def issue_key(

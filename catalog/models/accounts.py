@@ -2,7 +2,7 @@
 
 import hashlib
 import hmac
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Self
 
 from django.contrib.auth.models import AbstractUser
@@ -38,6 +38,8 @@ class Scope(models.TextChoices):
     PRODUCTS_READ = "products:read", _("read products")
     PRODUCTS_WRITE = "products:write", _("write products")
     EVENTS_WRITE = "events:write", _("send events")
+    SHOPPERS_READ = "shoppers:read", _("read shoppers")
+    SHOPPERS_WRITE = "shoppers:write", _("switch personalisation and erase shoppers")
     RECOMMENDATIONS_READ = "recommendations:read", _("read recommendations")
     EXPLANATIONS_EVIDENCE = "explanations:evidence", _("read the evidence of explanations")
 
@@ -84,6 +86,13 @@ class PartnerKey(models.Model):
 
     def matches(self, secret: str) -> bool:
         return hmac.compare_digest(self.digest, self.digest_of(secret))
+
+    def note_use(self, at: datetime) -> None:
+        """`last_used_at` is true to the minute: a write for every request would be the most of its cost."""
+        if self.last_used_at is not None and self.last_used_at > at - timedelta(minutes=1):
+            return
+        PartnerKey.objects.filter(pk=self.pk).update(last_used_at=at)
+        self.last_used_at = at
 
 
 class ShopperQuerySet(models.QuerySet["Shopper"]):
