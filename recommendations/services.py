@@ -18,6 +18,8 @@ logger = logging.getLogger(__name__)
 
 ADVANCE_LOCK = 0x62656361  # any number that nobody else uses
 DELETED_AT_ONCE = 500  # slates a transaction: short locks, whatever the size of a run
+RETIRED_RUNS_KEPT = 2  # what one can roll back to
+SUPERSEDED_SLATES_KEPT = timedelta(days=7)  # feedback may still name their recommendations
 FAILED_RUN_KEPT = timedelta(days=7)
 
 
@@ -54,6 +56,21 @@ def request_training(
     if is_sent:
         send(trainings.TASK, queue=trainings.QUEUE, version_id=version.pk)
     return version
+
+
+@transaction.atomic
+def retrain(*, by: User | None, at: datetime, publish_when_ready: bool) -> ModelVersion | None:
+    """Queue a training like the last that passed its gate, on what is known now; None while another one goes on."""
+    if ModelVersion.objects.unfinished().exists():
+        return None
+    last = ModelVersion.objects.passed().order_by("-finished_at", "-pk").first()
+    return request_training(
+        config=last.config if last else {},
+        seed=last.seed if last else 1,
+        by=by,
+        at=at,
+        publish_when_ready=publish_when_ready,
+    )
 
 
 @transaction.atomic
@@ -151,6 +168,14 @@ def roll_back(*, by: User | None, at: datetime) -> Run:
     if previous is None:
         raise NothingToRollBackTo
     return publish(run=previous, by=by, at=at)
+
+
+def clean_up(*, at: datetime) -> None:
+    """What the nightly housekeeping deletes."""
+    runs = delete_old_runs(keep=RETIRED_RUNS_KEPT, at=at)
+    slates = delete_superseded_slates(before=at - SUPERSEDED_SLATES_KEPT)
+    orphans = delete_orphan_artifacts()
+    logger.info("cleaned up", extra={"runs": runs, "slates": slates, "artifacts": orphans})
 
 
 def delete_old_runs(*, keep: int, at: datetime) -> int:

@@ -50,13 +50,17 @@ def _ranges(ids: Iterator[int], size: int) -> Iterator[tuple[int, int]]:
 
 
 def send_due(*, run: Run, at: datetime) -> int:
-    """Enqueue shards never sent, whose worker died, or whose message got lost; a window at a time. How many."""
+    """Enqueue shards whose worker died, and a window of those never sent or whose message got lost. How many."""
     is_lost = Q(sent_at__lt=at - leases.duration())
     if Shard.objects.held(at).exists():  # else the others wait for the workers that are busy
         is_lost = Q(pk__in=[])
-    waiting = run.shards.filter(~is_lost, state=Shard.State.PENDING, sent_at__isnull=False).count()
-    due = run.shards.claimable(at).filter(Q(sent_at=None) | Q(sent_at__lt=F("leased_until")) | is_lost)
-    ids = list(due.order_by("number").values_list("pk", flat=True)[: max(WINDOW - waiting, 0)])
+    claimable = run.shards.claimable(at).order_by("number").values_list("pk", flat=True)
+    pending = Q(state=Shard.State.PENDING)
+    waiting = claimable.filter(pending & ~is_lost, sent_at__isnull=False).count()
+    ids = [
+        *claimable.filter(~pending & (Q(sent_at__lt=F("leased_until")) | is_lost)),
+        *claimable.filter(pending & (Q(sent_at=None) | is_lost))[: max(WINDOW - waiting, 0)],
+    ]
     Shard.objects.filter(pk__in=ids).update(sent_at=at)
     for pk in ids:
         send(settings.SHARD_TASK, queue=settings.SHARD_QUEUE, shard_id=pk)
@@ -105,16 +109,17 @@ def summarise(run: Run) -> dict[str, Any]:
     total: dict[str, Any] = {"shards": 0, "slates": 0, "seconds": 0.0}
     for slates, seconds, summary in run.shards.values_list("slates", "seconds", "summary"):
         part = {"shards": 1, "slates": slates, "seconds": seconds or 0.0} | summary
-        total = _added(total, part)
+        total = added(total, part)
     total["seconds"] = round(total["seconds"], 3)
     return total
 
 
-def _added(one: Mapping[str, Any], other: Mapping[str, Any]) -> dict[str, Any]:
+def added(one: Mapping[str, Any], other: Mapping[str, Any]) -> dict[str, Any]:
+    """Two trees of counts as one."""
     result = dict(one)
     for key, value in other.items():
         if isinstance(value, Mapping):
-            result[key] = _added(result.get(key, {}), value)
+            result[key] = added(result.get(key, {}), value)
         else:
             result[key] = result.get(key, 0) + value
     return result

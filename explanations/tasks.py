@@ -1,0 +1,30 @@
+"""Computing and refreshing slates on the workers."""
+
+from celery import shared_task
+from django.utils import timezone
+
+from explanations import precompute, refreshing
+from recommendations import services
+
+
+@shared_task(queue="precompute", acks_late=True)
+def compute_shard(*, shard_id: int) -> None:
+    """Compute a shard of a run; then send what waits, or complete the run."""
+    from explanations import engine  # type: ignore[attr-defined,unused-ignore]  # torch: worker only
+
+    precompute.work(shard_id=shard_id, compute=engine.compute)
+    services.advance(at=timezone.now())
+
+
+@shared_task(queue="realtime", acks_late=True)
+def refresh_shoppers(*, shopper_ids: list[int]) -> None:
+    """Renew the slates of shoppers whose history changed."""
+    from explanations import engine  # type: ignore[attr-defined,unused-ignore]  # torch: worker only
+
+    refreshing.refresh(shopper_ids=shopper_ids, compute=engine.refresh, at=timezone.now())
+
+
+@shared_task(queue="default")
+def refresh_stale() -> None:
+    """Ask for a refresh of all whose slates are older than their history."""
+    refreshing.send_stale()

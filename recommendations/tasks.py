@@ -1,0 +1,21 @@
+"""Trainings and housekeeping on the workers."""
+
+from celery import shared_task
+from django.utils import timezone
+
+from recommendations import services, trainings
+
+
+@shared_task(queue="gpu", acks_late=True)
+def train(*, version_id: int) -> None:
+    """Train a version, resuming where another worker died; then take the step that follows."""
+    from recommendations import training  # type: ignore[attr-defined,unused-ignore]  # torch: worker only
+
+    trainings.work(version_id=version_id, train=training.run)
+    services.advance(at=timezone.now())
+
+
+@shared_task(queue="default")
+def clean_up() -> None:
+    """Old runs, replaced slates, artifacts of nobody."""
+    services.clean_up(at=timezone.now())
