@@ -3,12 +3,8 @@
 import secrets
 import uuid
 from collections.abc import Iterable
-<<<<<<< HEAD
 from dataclasses import dataclass
-from datetime import datetime
-=======
 from datetime import datetime, timedelta
->>>>>>> 2ac6245 (Shoppers see recommendations with their reasons, and say what they think of them)
 
 from celery import current_app
 from django.conf import settings
