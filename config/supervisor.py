@@ -107,6 +107,11 @@ class Supervisor:
                 raise NotReady(f"not ready after {timeout:.0f} s: {names}")
             self._tick()
 
+    def wait_until(self, condition: Callable[[], bool]) -> None:
+        """Keep everything alive until the condition holds. Raises Stopped."""
+        while not condition():
+            self._tick()
+
     def run(self) -> None:
         """Keep everything alive until a signal comes."""
         try:

@@ -1,5 +1,5 @@
 """PostgreSQL and Valkey from Python wheels, for a machine where neither is installed."""
 
-from config.embedded.services import Services, ensure_services, release, remove, stop_services
+from config.embedded.services import InUse, Services, ensure_services, release, remove, stop_services
 
-__all__ = ["Services", "ensure_services", "release", "remove", "stop_services"]
+__all__ = ["InUse", "Services", "ensure_services", "release", "remove", "stop_services"]

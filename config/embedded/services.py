@@ -18,6 +18,10 @@ from config.embedded.state import State
 _leases: dict[Path, int] = {}
 
 
+class InUse(Exception):
+    """Another process uses the servers."""
+
+
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Services:
     """Addresses of the servers, password included."""
@@ -83,16 +87,23 @@ def stop_services(base: Path) -> None:
 
 
 def remove(base: Path) -> None:
-    """Stop the servers and delete everything under `base`, their data included."""
+    """Stop the servers and delete everything under `base`, their data included. Raises InUse."""
     base = base.resolve()
     if not base.exists():
         return
     with _locked(base):
+        _hold(base)
+        try:
+            fcntl.flock(_leases[base], fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            fcntl.flock(_leases[base], fcntl.LOCK_SH)  # the failed attempt may have cost us ours
+            raise InUse(base) from None
         _stop(base)
         for path in base.iterdir():
             if path.name not in ("lock", "users"):
                 shutil.rmtree(path) if path.is_dir() and not path.is_symlink() else path.unlink()
         shutil.rmtree(refuge_of(base), ignore_errors=True)
+        os.close(_leases.pop(base))
 
 
 def _begin(base: Path) -> State:

@@ -1,0 +1,43 @@
+import socket
+
+import pytest
+from django.core.management import CommandError, call_command
+from django.db import connection
+from pytest_django.fixtures import Settings
+
+from catalog.models import User
+
+
+def test_a_busy_port_is_said_at_once_with_another_to_try() -> None:
+    with socket.socket() as other:
+        other.bind(("127.0.0.1", 0))
+        other.listen()
+        port = other.getsockname()[1]
+
+        with pytest.raises(CommandError, match=rf"^Port {port} .* Choose another: make demo PORT={port + 1}$"):
+            call_command("demo", "--port", str(port))
+
+
+def test_a_foreign_database_that_is_not_empty_is_left_alone(db: None, settings: Settings, free_port: int) -> None:
+    settings.IS_DATABASE_EMBEDDED = False
+    tables = connection.introspection.table_names()
+
+    with pytest.raises(CommandError, match="is not empty, and the demo did not fill it"):
+        call_command("demo", "--port", str(free_port))
+
+    assert not User.objects.exists()
+    assert connection.introspection.table_names() == tables
+
+
+def test_a_foreign_database_is_never_reset(db: None, settings: Settings, free_port: int) -> None:
+    settings.IS_DATABASE_EMBEDDED = False
+
+    with pytest.raises(CommandError, match="RESET deletes only the demo's own database"):
+        call_command("demo", "--reset", "--port", str(free_port))
+
+
+@pytest.fixture
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
