@@ -4,7 +4,7 @@ import secrets
 import uuid
 from collections.abc import Iterable
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from celery import current_app
 from django.conf import settings
@@ -16,6 +16,7 @@ from catalog.models import EventType, Interaction, Partner, PartnerKey, Product,
 VIEW = "view"
 PURCHASE = "purchase"
 NOT_INTERESTED = "not_interested"
+ONE_VIEW = timedelta(minutes=30)
 SHOP_PARTNER = "shop"  # the shop's own pages send their events as this partner
 
 
@@ -64,6 +65,16 @@ def record_act(
     )
     shoppers_changed(shopper_ids=[shopper.pk], at=at)
     return interaction
+
+
+def record_view(*, shopper: Shopper, product: Product, at: datetime, recommendation: str = "") -> Interaction | None:
+    """A product page was seen; None where it was seen a short while ago, so that reloading counts once."""
+    recent = Interaction.objects.filter(
+        shopper=shopper, product=product, event_type__code=VIEW, occurred_at__gt=at - ONE_VIEW
+    )
+    if recent.exists():
+        return None
+    return record_act(shopper=shopper, product=product, event_type=VIEW, at=at, recommendation=recommendation)
 
 
 @transaction.atomic

@@ -10,4 +10,7 @@ urlpatterns = [
     path("readyz", readyz, name="readyz"),
     path("admin/", admin.site.urls),
     path("api/v1/", include("config.api_urls")),
+    path("language/", include("django.conf.urls.i18n")),
+    path("", include("catalog.urls")),
+    path("", include("explanations.urls")),
 ]

@@ -128,15 +128,57 @@ def recommendations_for(
 def find(*, recommendation_id: str, shopper: Shopper | None) -> tuple[Slate, Contract]:
     """A recommendation by its id, also a superseded one. Raises UnknownRecommendation."""
     slate_id, _, rank = recommendation_id.partition("-")
-    if not (slate_id.isdecimal() and rank.isdecimal()):
+    if not (slate_id.isdecimal() and rank.isdecimal() and len(slate_id) < 19 and len(rank) < 3):
         raise UnknownRecommendation(recommendation_id)
     explanation = (
-        Explanation.objects.filter(slate_id=int(slate_id), slate__shopper=shopper).select_related("slate__run").first()
+        Explanation.objects.filter(Q(slate__shopper=None) | Q(slate__shopper=shopper), slate_id=int(slate_id))
+        .select_related("slate__run")
+        .first()
     )
     contracts = _contracts(explanation) if explanation else []
     if explanation is None or not 1 <= int(rank) <= len(contracts):
         raise UnknownRecommendation(recommendation_id)
     return explanation.slate, contracts[int(rank) - 1]
+
+
+def recommendation(*, recommendation_id: str, shopper: Shopper | None) -> Recommendations:
+    """One recommendation as it may be shown now: what it cites still counts, and may be named.
+
+    Raises UnknownRecommendation.
+    """
+    slate, contract = find(recommendation_id=recommendation_id, shopper=shopper)
+    if slate.shopper_id is not None and shopper is not None and not shopper.is_personalised:
+        raise UnknownRecommendation(recommendation_id)
+    products = Product.objects.in_bulk(_cited_products([contract], slate))
+    categories = _categories()
+    product = products.get(contract.product_id)
+    if (
+        product is None
+        or not product.is_active
+        or contract.status is Status.WITHHELD
+        or (shopper is not None and _cites(contract, _broken_citations([contract], shopper)))
+        or _names_sensitive(contract, products, _sensitive(categories))
+    ):
+        raise UnknownRecommendation(recommendation_id)
+    rank = int(recommendation_id.partition("-")[2])
+    return Recommendations(
+        placement=Placement(slate.placement),
+        is_personal=slate.shopper_id is not None,
+        is_stale=False,
+        slate=slate,
+        items=(
+            Recommendation(
+                id=f"{slate.pk}-{rank}",
+                rank=rank,
+                product=product,
+                score=slate.scores[rank - 1],
+                probability=slate.probabilities[rank - 1],
+                contract=contract,
+            ),
+        ),
+        products=products,
+        categories=categories,
+    )
 
 
 def _explained(slates: SlateQuerySet) -> tuple[Slate | None, Explanation | None]:

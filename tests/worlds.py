@@ -161,11 +161,11 @@ class Shop:
 
 
 GROUPS = {  # path: name, Chinese name, glyph, hue
-    "kitchen": ("Kitchen", "厨房", "cup", 24),
-    "kitchen/tins": ("Tins and jars", "罐子", "tin", 38),
-    "garden": ("Garden", "花园", "leaf", 110),
-    "christmas": ("Christmas", "圣诞", "star", 355),
-    "stationery": ("Stationery", "文具", "pen", 210),
+    "kitchen": ("Kitchen", "厨房", "teapot", 24),
+    "kitchen/tins": ("Tins and jars", "罐子", "jar", 38),
+    "garden": ("Garden", "花园", "wateringcan", 110),
+    "christmas": ("Christmas", "圣诞", "tree", 355),
+    "stationery": ("Stationery", "文具", "pencil", 210),
     "bags": ("Bags", "包袋", "bag", 280),
 }
 TITLES = {  # title: group, price

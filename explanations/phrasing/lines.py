@@ -204,5 +204,5 @@ def _popular(contract: Contract) -> Line:
 
 def _not_personal(contract: Contract) -> Line:
     if buyers := _buyers(contract):
-        return compose(_("Bought by about %(count)s shoppers; the same for everyone"), {"count": grouped(buyers)})
+        return compose(_("Bought by about %(count)s shoppers"), {"count": grouped(buyers)})
     return compose(_("The same for everyone; no history is used"), {})

@@ -23,8 +23,14 @@ class Statement:
     products: tuple[Segment, ...]  # named evidence
     detail: str  # bought 3 times, last on 12 March 2011
     effect: str  # would drop from 2nd to 14th without it
-    alone: str  # with nothing but this it would be 4th; empty where not replayed
+    alone: str  # with only this it would be 4th; empty where not replayed
     bar: float  # -1 to 1
+    unnamed: int  # how many units are not among the products
+
+    @property
+    def left(self) -> int:
+        """Where the bar of an opposing reason begins, left of the zero at 101."""
+        return 101 - self.percent
 
     @property
     def percent(self) -> int:
@@ -56,6 +62,7 @@ def _statement(reason: Reason, target: Target, longest: float, names: Names) -> 
         detail=_detail(reason, names),
         effect=effect_of(reason, target),
         alone=_alone(reason),
+        unnamed=len(units) - len(named),
         bar=max(-1.0, min(1.0, reason.delta / longest)),
     )
 
@@ -129,8 +136,8 @@ def _alone(reason: Reason) -> str:
     if reason.rank_only is None:
         return ""
     return ngettext(
-        "with nothing but this in your history: %(rank)s",
-        "with nothing but these in your history: %(rank)s",
+        "with only this in your history it would be %(rank)s",
+        "with only these in your history it would be %(rank)s",
         len(reason.evidence),
     ) % {"rank": ordinal(reason.rank_only)}
 

@@ -178,7 +178,7 @@ def test_the_panel_says_each_effect_on_one_zero_line() -> None:
         "Vintage tin set",
         "bought 3 times, last on 12 March 2011",
         "would drop from 2nd to 14th without it",
-        "with nothing but this in your history: 5th",
+        "with only this in your history it would be 5th",
         1.0,
     )
     assert (second.title, second.percent) == ("Spotty bunting", 25)

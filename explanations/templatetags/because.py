@@ -1,0 +1,54 @@
+"""Small words for templates: prices, titles, undo."""
+
+from datetime import datetime
+from decimal import Decimal
+from urllib.parse import urlencode
+
+from django import template
+from django.contrib.messages.storage.base import Message
+from django.urls import reverse
+
+from catalog.models import Product
+from explanations.phrasing.text import clean, date_of
+from explanations.undo import Undo, undo_from
+
+register = template.Library()
+
+SIGNS = {"GBP": "£", "EUR": "€", "USD": "US$", "CNY": "¥", "JPY": "JP¥", "INR": "₹", "KRW": "₩"}
+WITHOUT_CENTS = {"JPY", "KRW"}
+
+
+@register.filter
+def title_of(product: Product) -> str:
+    """The title in the active language, on one line and without invisible characters."""
+    return clean(product.name) or product.external_id
+
+
+@register.filter
+def price_of(product: Product) -> str:
+    """£1,234.50, or nothing where the price is not known."""
+    if product.price is None:
+        return ""
+    digits = 0 if product.currency in WITHOUT_CENTS else 2
+    amount = f"{Decimal(product.price):,.{digits}f}"
+    sign = SIGNS.get(product.currency)
+    return f"{sign}{amount}" if sign else f"{product.currency} {amount}"
+
+
+@register.filter
+def day_of(moment: datetime) -> str:
+    """12 March 2011, as the reasons write it."""
+    return date_of(int(moment.timestamp()))
+
+
+@register.simple_tag
+def product_url(product: Product, recommendation_id: str = "") -> str:
+    """The product's page; with a recommendation it tells what led there."""
+    url = reverse("product", args=[product.external_id])
+    return f"{url}?{urlencode({'from': recommendation_id})}" if recommendation_id else url
+
+
+@register.filter
+def undo_of(message: Message) -> Undo | None:
+    """Where a message can be taken back."""
+    return undo_from(message.extra_tags or "")

@@ -1,0 +1,20 @@
+"""URLs of the pages that show recommendations with their reasons."""
+
+from django.urls import path
+
+from explanations.views import acts, pages
+
+urlpatterns = [
+    path("", pages.home, name="home"),
+    path("rows/<slug:placement>/", pages.row, name="row"),
+    path("products/<path:external_id>/", pages.product, name="product"),
+    path("why/<slug:recommendation_id>/", pages.why, name="why"),
+    path("history/", pages.history, name="history"),
+    path("how/", pages.how, name="how"),
+    path("acts/not-interested/", acts.not_interested, name="not_interested"),
+    path("acts/show-again/", acts.show_product_again, name="show_again"),
+    path("acts/leave-out/", acts.leave_out, name="leave_out"),
+    path("acts/use-again/", acts.use_again, name="use_again"),
+    path("acts/personalised/", acts.personalised, name="personalised"),
+    path("acts/viewed/", acts.viewed, name="viewed"),
+]
