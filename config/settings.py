@@ -221,6 +221,11 @@ CELERY_TASK_REJECT_ON_WORKER_LOST = True
 CELERY_WORKER_PREFETCH_MULTIPLIER = 1
 CELERY_WORKER_SOFT_SHUTDOWN_TIMEOUT = 5  # seconds that a cold shutdown leaves to a running task
 CELERY_TASK_DEFAULT_QUEUE = "default"
+CELERY_TASK_ROUTES = {  # all others: default
+    "recommendations.tasks.train": {"queue": "gpu"},
+    "explanations.tasks.compute_shard": {"queue": "precompute"},
+    "explanations.tasks.refresh_shoppers": {"queue": "realtime"},
+}
 CELERY_TIMEZONE = "UTC"
 CELERY_BEAT_SCHEDULER = "config.beat:VisibleScheduler"
 CELERY_WORKER_HIJACK_ROOT_LOGGER = False

@@ -7,7 +7,7 @@ from explanations import precompute, refreshing
 from recommendations import services
 
 
-@shared_task(queue="precompute", acks_late=True)
+@shared_task
 def compute_shard(*, shard_id: int) -> None:
     """Compute a shard of a run; then send what waits, or complete the run."""
     from explanations import engine  # type: ignore[attr-defined,unused-ignore]  # torch: worker only
@@ -16,7 +16,7 @@ def compute_shard(*, shard_id: int) -> None:
     services.advance(at=timezone.now())
 
 
-@shared_task(queue="realtime", acks_late=True)
+@shared_task
 def refresh_shoppers(*, shopper_ids: list[int]) -> None:
     """Renew the slates of shoppers whose history changed."""
     from explanations import engine  # type: ignore[attr-defined,unused-ignore]  # torch: worker only
@@ -24,7 +24,7 @@ def refresh_shoppers(*, shopper_ids: list[int]) -> None:
     refreshing.refresh(shopper_ids=shopper_ids, compute=engine.refresh, at=timezone.now())
 
 
-@shared_task(queue="default")
+@shared_task
 def refresh_stale() -> None:
     """Ask for a refresh of all whose slates are older than their history."""
     refreshing.send_stale()

@@ -6,7 +6,7 @@ from django.utils import timezone
 from recommendations import services, trainings
 
 
-@shared_task(queue="gpu", acks_late=True)
+@shared_task
 def train(*, version_id: int) -> None:
     """Train a version, resuming where another worker died; then take the step that follows."""
     from recommendations import training  # type: ignore[attr-defined,unused-ignore]  # torch: worker only
@@ -15,7 +15,7 @@ def train(*, version_id: int) -> None:
     services.advance(at=timezone.now())
 
 
-@shared_task(queue="default")
+@shared_task
 def clean_up() -> None:
     """Old runs, replaced slates, artifacts of nobody."""
     services.clean_up(at=timezone.now())

@@ -17,6 +17,8 @@ LENGTH = 24  # more than are explained
 
 def compute(shard: Shard) -> Iterator[ExplainedSlate]:
     """Every slate of a shard, each taking STAND_IN_SECONDS."""
+    if "STAND_IN_RAISES" in os.environ:
+        raise ZeroDivisionError("the stand-in was told to")
     products = list(Product.objects.order_by("pk").values_list("pk", flat=True))
     if shard.kind == Shard.Kind.SHOPPERS:
         theirs = Interaction.objects.filter(shopper__gte=shard.first_id, shopper__lte=shard.last_id)

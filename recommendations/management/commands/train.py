@@ -1,0 +1,66 @@
+"""Train a model version, on a worker or in this process."""
+
+import json
+import threading
+from argparse import ArgumentParser
+from typing import Any
+
+from django.core.management.base import BaseCommand, CommandError
+from django.db import connection
+from django.utils import timezone
+
+from recommendations import progress, services, trainings
+from recommendations.models import ModelVersion
+
+
+class Command(BaseCommand):
+    help = "Train a model version: on the workers of queue gpu, or with --inline in this process."
+
+    def add_arguments(self, parser: ArgumentParser) -> None:
+        parser.add_argument(
+            "--config", type=json.loads, default={}, help='JSON, such as {"width": 64}; the rest: defaults'
+        )
+        parser.add_argument("--seed", type=int, default=1)
+        parser.add_argument("--publish", action="store_true", help="precompute and publish it if it passes its gate")
+        parser.add_argument("--inline", action="store_true", help="train here instead of on a worker")
+        parser.add_argument("--no-wait", action="store_true", help="return as soon as it is queued")
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        version = services.request_training(
+            config=options["config"],
+            seed=options["seed"],
+            by=None,
+            at=timezone.now(),
+            publish_when_ready=options["publish"],
+            is_sent=not options["inline"],
+        )
+        if options["inline"]:
+            self._train(version)
+        elif options["no_wait"]:
+            self.stdout.write(f"{version} queued")
+            return
+        else:
+            self._watch(version)
+        version.refresh_from_db()
+        if version.state != ModelVersion.State.PASSED:
+            raise CommandError(f"{version} {version.get_state_display()}: {version.error or version.gate}")
+
+    def _train(self, version: ModelVersion) -> None:
+        """In this thread, so that Ctrl-C and errors arrive where they should; another one tells of progress."""
+        from recommendations import training  # type: ignore[attr-defined,unused-ignore]  # torch: not in the web
+
+        watcher = threading.Thread(target=self._watch_beside, args=(version.pk,), daemon=True)
+        watcher.start()
+        trainings.work(version_id=version.pk, train=training.run)
+        watcher.join(timeout=5)
+        services.advance(at=timezone.now())
+
+    def _watch(self, version: ModelVersion) -> None:
+        for line in progress.watch_training(version):
+            self.stdout.write(line)
+
+    def _watch_beside(self, version_id: int) -> None:
+        try:
+            self._watch(ModelVersion.objects.get(pk=version_id))
+        finally:
+            connection.close()

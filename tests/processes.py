@@ -1,0 +1,79 @@
+"""Real worker processes for the fault tests: started, frozen and killed."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+
+
+def wait_until(condition: Callable[[], bool], *, seconds: float, what: str) -> None:
+    deadline = time.monotonic() + seconds
+    while not condition():
+        if time.monotonic() > deadline:
+            raise AssertionError(f"after {seconds} s still not: {what}")
+        time.sleep(0.05)
+
+
+class Worker:
+    """A Celery worker with one child process, in a process group of its own."""
+
+    def __init__(self, *, queues: str, environment: Mapping[str, str], log: Path) -> None:
+        self._log = log
+        options = ["-Q", queues, "--concurrency", "1", "-n", f"{log.stem}@%h", "--loglevel", "info"]
+        with log.open("wb") as output:
+            self._process = subprocess.Popen(
+                [sys.executable, "-m", "celery", "-A", "tests.worker", "--quiet", "worker", *options],
+                env=dict(environment),
+                stdout=output,
+                stderr=output,
+                start_new_session=True,
+            )
+
+    def log(self) -> str:
+        return self._log.read_text(errors="replace")
+
+    def wait_until_ready(self) -> None:
+        wait_until(lambda: " ready." in self.log(), seconds=30, what=f"the worker is ready: {self.log()}")
+
+    def signal(self, number: int) -> None:
+        """To the worker and its child."""
+        os.killpg(self._process.pid, number)
+
+    def kill(self) -> None:
+        if self._process.poll() is None:
+            self.signal(signal.SIGCONT)
+            self.signal(signal.SIGKILL)
+            self._process.wait()
+
+
+class Crew:
+    """Workers of one test."""
+
+    def __init__(self, environment: Mapping[str, str], folder: Path) -> None:
+        self._environment = dict(environment)
+        self._folder = folder
+        self.workers: list[Worker] = []
+
+    def start(self, queues: str = "precompute", **environment: str) -> Worker:
+        log = self._folder / f"worker{len(self.workers)}.log"
+        worker = Worker(queues=queues, environment=self._environment | environment, log=log)
+        self.workers.append(worker)
+        return worker
+
+    def logs(self) -> str:
+        return "\n".join(worker.log() for worker in self.workers)
+
+
+@contextmanager
+def crew(environment: Mapping[str, str], folder: Path) -> Iterator[Crew]:
+    """None of its workers outlives the test."""
+    members = Crew(environment, folder)
+    try:
+        yield members
+    finally:
+        for worker in members.workers:
+            worker.kill()
