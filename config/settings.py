@@ -198,11 +198,17 @@ SPECTACULAR_SETTINGS = {
     "TITLE": "Because",
     "DESCRIPTION": "Send products and events, fetch recommendations with the reason for each.",
     "VERSION": "1.0.0",
-    "SERVE_INCLUDE_SCHEMA": False,
     "SCHEMA_PATH_PREFIX": "/api/v1",
-    "SCHEMA_PATH_PREFIX_TRIM": False,
-    "SWAGGER_UI_DIST": "SIDECAR",
-    "COMPONENT_SPLIT_REQUEST": True,
+    "COMPONENT_SPLIT_REQUEST": True,  # what may be left out of a request is never missing from an answer
+    "ENUM_NAME_OVERRIDES": {
+        "Band": "explanations.api.codes.BANDS.items",
+        "Cause": "explanations.api.codes.CAUSES.items",
+        "ErrorCode": "catalog.api.errors.MEANINGS.items",
+        "Placement": "recommendations.models.Placement",
+        "ReasonType": "explanations.api.codes.REASON_TYPES.items",
+        "Status": "explanations.api.codes.STATUSES.items",
+        "Strength": "explanations.api.codes.STRENGTHS.items",
+    },
     "POSTPROCESSING_HOOKS": [
         "drf_spectacular.hooks.postprocess_schema_enums",
         "catalog.api.schema.refuse_unknown_fields",

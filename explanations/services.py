@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from django.db.models import Q
 
-from catalog.models import Category, Interaction, Product, Shopper
+from catalog.models import Category, Interaction, PartnerKey, Product, Shopper
 from catalog.services import NOT_INTERESTED, PURCHASE
 from explanations.contract import Contract, Reason, Status, unpack, unpack_provenance
 from explanations.models import Explanation
@@ -179,6 +179,18 @@ def recommendation(*, recommendation_id: str, shopper: Shopper | None) -> Recomm
         products=products,
         categories=categories,
     )
+
+
+def visible_recommendation(*, recommendation_id: str, key: PartnerKey) -> Recommendations:
+    """`recommendation` for a partner: everybody's, and those of the shoppers that its key may see.
+
+    Raises UnknownRecommendation.
+    """
+    slate_id = recommendation_id.partition("-")[0]
+    if not (slate_id.isdecimal() and len(slate_id) < 19):
+        raise UnknownRecommendation(recommendation_id)
+    shopper = Shopper.objects.visible_to(key).filter(slates=int(slate_id)).first()
+    return recommendation(recommendation_id=recommendation_id, shopper=shopper)
 
 
 def _explained(slates: SlateQuerySet) -> tuple[Slate | None, Explanation | None]:

@@ -35,6 +35,20 @@ class ErrorCode(StrEnum):
     INTERNAL = "internal"
 
 
+MEANINGS = {
+    ErrorCode.INVALID: "`fields` names what cannot be used",
+    ErrorCode.MALFORMED: "the body is no JSON",
+    ErrorCode.UNAUTHENTICATED: "no key, or one that is unknown, expired or revoked",
+    ErrorCode.MISSING_SCOPE: "the key lacks the scope that the message names",
+    ErrorCode.NOT_FOUND: "there is no such thing, or it is not this partner's",
+    ErrorCode.METHOD_NOT_ALLOWED: "`Allow` lists the methods there are",
+    ErrorCode.NOT_ACCEPTABLE: "the answer is JSON only",
+    ErrorCode.AMBIGUOUS: "several partners know a shopper of this id: name one",
+    ErrorCode.TOO_LARGE: "send the body in parts",
+    ErrorCode.UNSUPPORTED_MEDIA_TYPE: "the body must be JSON",
+    ErrorCode.THROTTLED: "wait for the seconds of `Retry-After`",
+    ErrorCode.INTERNAL: "something failed on our side",
+}
 CODES = {
     400: ErrorCode.MALFORMED,
     401: ErrorCode.UNAUTHENTICATED,
@@ -76,6 +90,7 @@ REMEDIES = {
     "not_whole": "Send a whole JSON number.",
     "null": "Send a value, or leave the field out if it is optional.",
     "product_missing": "Send the external id of the product that is being viewed.",
+    "product_not_taken": "Leave it out, or ask for the placement product.",
     "repeated": "Send each id once.",
     "required": "Send this field.",
     "unknown_category": "Send the path of one of GET categories; staff add others.",
@@ -84,13 +99,6 @@ REMEDIES = {
     "unknown_product": "Send the product first, with PUT products.",
 }
 OTHERWISE = "Compare what you sent with the schema at /api/v1/docs/."
-
-
-class TooLarge(APIException):
-    """The body is larger than is read."""
-
-    status_code = status.HTTP_413_REQUEST_ENTITY_TOO_LARGE
-    default_code = "too_large"
 
 
 class Ambiguous(APIException):

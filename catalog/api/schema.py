@@ -9,7 +9,7 @@ from drf_spectacular.utils import Direction, OpenApiResponse
 from rest_framework import serializers
 
 from catalog.api.authentication import PartnerKeyAuthentication
-from catalog.api.errors import ErrorCode
+from catalog.api.errors import MEANINGS
 from catalog.models import Scope
 
 
@@ -26,7 +26,7 @@ class FieldErrorSerializer(serializers.Serializer[Any]):
 class ErrorBodySerializer(serializers.Serializer[Any]):
     """What went wrong."""
 
-    code = serializers.ChoiceField(choices=[code.value for code in ErrorCode])
+    code = serializers.ChoiceField(choices=[(code.value, meaning) for code, meaning in MEANINGS.items()])
     message = serializers.CharField(help_text="For developers, in English.")
     fields = FieldErrorSerializer(many=True)  # type: ignore[assignment]
     request_id = serializers.CharField(help_text="Tell us this when you ask about it.")

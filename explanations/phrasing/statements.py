@@ -18,6 +18,7 @@ NAMED_UNITS = 4  # of a group or basket, the rest is counted
 class Statement:
     """One reason in words, with its bar on the zero line that all of an explanation share."""
 
+    reason: Reason
     type: ReasonType
     title: str  # "3 things in Kitchen", or the product's
     products: tuple[Segment, ...]  # named evidence
@@ -56,6 +57,7 @@ def _statement(reason: Reason, target: Target, longest: float, names: Names) -> 
     units = reason.evidence
     named = tuple(names.product(unit.product_id, characters=TITLE_CHARACTERS) for unit in units[:NAMED_UNITS])
     return Statement(
+        reason=reason,
         type=reason.type,
         title=_title(reason, named, names),
         products=named,

@@ -1,0 +1,46 @@
+"""What the codes of an explanation mean, in the words of the schema."""
+
+from collections.abc import Mapping
+from enum import StrEnum
+from typing import TypeVar
+
+from explanations.contract import Band, Cause, ReasonType, Status, Strength
+
+CAUSES = {
+    Cause.HISTORY: "one product in the shopper's history carries it",
+    Cause.HISTORY_GROUP: "several products in the shopper's history together carry it",
+    Cause.VIEWED_PRODUCT: "it goes with the product that is being viewed",
+    Cause.BUY_AGAIN: "the shopper bought it before, more than once",
+    Cause.POPULAR: "it would stand there without any history: many buy it",
+    Cause.NEW: "it was launched recently",
+    Cause.NOT_PERSONAL: "it is the same for everybody",
+}
+STATUSES = {
+    Status.VERIFIED: "at least one reason survived its second, separate check on the model",
+    Status.FALLBACK: "the cause is true, and no personal reason",
+    Status.WITHHELD: "what led to it must not be named; such products are not shown",
+}
+REASON_TYPES = {
+    ReasonType.INTERACTION: "everything the shopper did with one product",
+    ReasonType.BASKET: "everything that was bought at one moment",
+    ReasonType.CATEGORY: "everything from one category",
+    ReasonType.CONTEXT_PRODUCT: "the product that is being viewed",
+    ReasonType.REPEAT: "the shopper's earlier purchases of the same product",
+}
+STRENGTHS = {
+    Strength.LOSES_PLACE: "another product takes its place",
+    Strength.LEAVES_LIST: "it falls below the last rank that is shown",
+}
+BANDS = {
+    Band.LOW: "under 2 % of recommendations scored like this are in the next basket",
+    Band.FAIR: "2 to 10 %",
+    Band.HIGH: "10 % and more",
+}
+
+
+Code = TypeVar("Code", bound=StrEnum)
+
+
+def choices(meanings: Mapping[Code, str]) -> list[tuple[str, str]]:
+    """For a field of the schema."""
+    return [(code.value, meaning) for code, meaning in meanings.items()]
