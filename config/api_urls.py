@@ -7,6 +7,7 @@ from config import api_docs
 
 urlpatterns = [
     path("schema/", api_docs.schema, name="api_schema"),
+    path("docs/", api_docs.docs, name="api_docs"),
     # Before the shoppers themselves, whose ids may hold a slash.
     path("", include("explanations.api.urls")),
     path("", include("catalog.api.urls")),

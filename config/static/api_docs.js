@@ -8,6 +8,7 @@ document.addEventListener("DOMContentLoaded", () => {
     presets: [SwaggerUIBundle.presets.apis],
     layout: "BaseLayout",
     deepLinking: true,
+    defaultModelsExpandDepth: 0,
     validatorUrl: null,
     // A key must not outlive the page.
     persistAuthorization: false,

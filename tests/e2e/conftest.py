@@ -6,6 +6,10 @@ from typing import Any
 
 import pytest
 
+# Playwright keeps an event loop in this thread, in which Django would refuse the database. It ends with the session,
+# possibly after the database was removed, so no fixture is wide enough.
+os.environ["DJANGO_ALLOW_ASYNC_UNSAFE"] = "true"
+
 BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
 ARGUMENTS = [
     "--no-sandbox",  # containers and root have no user namespaces; only our own pages are opened
@@ -27,9 +31,3 @@ def browser_type_launch_args(browser_type_launch_args: dict[str, Any]) -> dict[s
             pytest.fail(message, pytrace=False)
         pytest.skip(message)
     return {**browser_type_launch_args, "executable_path": executable, "args": ARGUMENTS}
-
-
-@pytest.fixture(autouse=True)
-def _database_beside_the_browser(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Playwright keeps an event loop in this thread, in which Django would refuse the database."""
-    monkeypatch.setenv("DJANGO_ALLOW_ASYNC_UNSAFE", "true")
