@@ -163,8 +163,8 @@ def roll_back(*, by: User | None, at: datetime) -> Run:
     live = Run.objects.live().first()
     if live is None:
         raise NothingToRollBackTo
-    earlier = Run.objects.filter(state=Run.State.RETIRED, ready_at__lte=live.ready_at).exclude(pk=live.pk)
-    previous = earlier.order_by("-ready_at", "-pk").first()
+    is_earlier = Q(ready_at__lt=live.ready_at) | Q(ready_at=live.ready_at, pk__lt=live.pk)
+    previous = Run.objects.filter(is_earlier, state=Run.State.RETIRED).order_by("-ready_at", "-pk").first()
     if previous is None:
         raise NothingToRollBackTo
     return publish(run=previous, by=by, at=at)

@@ -1,0 +1,103 @@
+import sys
+from datetime import datetime
+from io import StringIO
+from types import ModuleType
+
+import pytest
+from celery import current_app
+from django.core.management import CommandError, call_command
+
+import explanations
+import recommendations
+from recommendations import artifacts, leases, trainings
+from recommendations.models import ModelVersion, Run
+from tests import stand_in
+from tests.factories import InteractionFactory, ModelVersionFactory, ProductFactory, RunFactory, SnapshotFactory
+from tests.worlds import contract, explained_slate, publish
+
+
+@pytest.fixture(autouse=True)
+def _stand_ins(transactional_db: None, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Instead of the engine, the training and the broker."""
+    training = ModuleType("recommendations.training")
+    vars(training)["run"] = _train
+    for package, name, module in ((explanations, "engine", stand_in), (recommendations, "training", training)):
+        monkeypatch.setitem(sys.modules, f"{package.__name__}.{name}", module)
+        monkeypatch.setattr(package, name, module, raising=False)
+    monkeypatch.setattr(current_app, "send_task", lambda task, kwargs, queue: None)
+
+
+def _train(version: ModelVersion, lease: leases.Lease[ModelVersion], at: datetime) -> None:
+    if version.config == {"width": 0}:
+        raise ValueError("a width of 0")
+    version.epochs.create(number=1, loss=4.5, validation_ndcg=0.05, seconds=1.0)
+    ModelVersion.objects.filter(pk=version.pk).update(snapshot=SnapshotFactory())
+    name = artifacts.weights_name(version.pk)
+    checksum = artifacts.save_bytes(name, b"weights")
+    trainings.finish(lease=lease, is_passed=True, at=at, weights=name, weights_checksum=checksum)
+
+
+def run_command(name: str, *arguments: object, **options: object) -> list[str]:
+    output = StringIO()
+    call_command(name, *map(str, arguments), stdout=output, **options)
+    return output.getvalue().splitlines()
+
+
+def test_train_inline_then_precompute_inline_then_the_run_is_live() -> None:
+    InteractionFactory.create_batch(3)
+
+    lines = run_command("train", inline=True, config={"width": 32}, seed=5)
+
+    version = ModelVersion.objects.get()
+    assert (version.state, version.config, version.seed) == ("passed", {"width": 32}, 5)
+    assert lines[-1] == f"v{version.pk} passed the gate: epoch 1, loss 4.5000, validation NDCG@10 0.0500"
+
+    lines = run_command("precompute", inline=True, publish=True)
+
+    run = Run.objects.get()
+    assert (run.state, run.version) == ("live", version)
+    assert lines[0] == f"run {run.pk} computing: 1 of 3 shards"
+    assert lines[-1] == f"run {run.pk} live: 3 of 3 shards"
+
+
+def test_train_says_why_it_failed() -> None:
+    with pytest.raises(ValueError, match="a width of 0"):
+        run_command("train", inline=True, config={"width": 0})
+
+    assert ModelVersion.objects.get().state == "failed"
+
+
+def test_train_and_precompute_can_leave_the_work_to_the_workers() -> None:
+    assert run_command("train", no_wait=True) == [f"v{ModelVersion.objects.get().pk} queued"]
+    passed = ModelVersionFactory()
+    ProductFactory()
+
+    lines = run_command("precompute", no_wait=True, version_id=passed.pk)
+
+    assert lines == [f"run {Run.objects.get().pk} computing: 0 of 2 shards"]
+
+
+def test_precompute_needs_a_version_that_passed() -> None:
+    with pytest.raises(CommandError, match=r"Remedy: manage\.py train"):
+        run_command("precompute")
+
+
+def test_publish_takes_the_latest_ready_run_and_rollback_takes_it_back() -> None:
+    first, second = RunFactory(), RunFactory()
+    for run in (first, second):
+        explained_slate(run=run, contracts=[contract(ProductFactory())])
+    publish(first)
+
+    assert run_command("publish") == [f"run {second.pk} is live"]
+    assert run_command("rollback") == [f"run {first.pk} is live"]
+    with pytest.raises(CommandError, match=r"No earlier run is kept\."):
+        run_command("rollback")
+    assert run_command("publish", second.pk) == [f"run {second.pk} is live"]
+
+
+def test_publish_says_why_not() -> None:
+    with pytest.raises(CommandError, match=r"Remedy: manage\.py precompute"):
+        run_command("publish")
+    run = RunFactory(state="failed")
+    with pytest.raises(CommandError, match="is failed: only a run that is ready and fully explained"):
+        run_command("publish", run.pk)
