@@ -39,9 +39,8 @@ def test_a_shard_that_raises_is_given_back_with_its_error(shard: Shard) -> None:
 
 
 def test_a_database_that_does_not_answer_is_no_failure_of_the_shard(shard: Shard) -> None:
-    def compute(shard: Shard) -> Iterator[ExplainedSlate]:
+    def compute(shard: Shard) -> list[ExplainedSlate]:
         raise OperationalError("terminating connection due to administrator command")
-        yield
 
     with pytest.raises(OperationalError):
         precompute.work(shard_id=shard.pk, compute=compute)

@@ -51,8 +51,10 @@ class Command(BaseCommand):
 
         watcher = threading.Thread(target=self._watch_beside, args=(version.pk,), daemon=True)
         watcher.start()
-        trainings.work(version_id=version.pk, train=training.run)
-        watcher.join(timeout=5)
+        try:
+            trainings.work(version_id=version.pk, train=training.run)
+        finally:
+            watcher.join(timeout=5)
         services.advance(at=timezone.now())
 
     def _watch(self, version: ModelVersion) -> None:
