@@ -20,11 +20,26 @@ _DECIMAL = r"^[+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d{1,3})?$"
 _WHOLE = r"^[+-]?\d{1,9}(?:\.0+)?$"
 
 
+_NUMBERS = {"unit_price": "numeric(12,3)", "value": "float8", "price": "numeric(12,2)"}
+# What values mostly look like, in conditions that cost a fraction of the checks. They must imply that no check fails.
+_USUAL = {
+    Type.TIME: (
+        "{x} = '' OR ({x} LIKE '____-__-__T__:__:__Z' OR {x} LIKE '____-__-__T__:__:__+__:__')"
+        " AND CASE WHEN pg_input_is_valid({x}, 'timestamptz')"
+        " THEN {x}::timestamptz BETWEEN 'epoch' AND now() ELSE false END"
+    ),
+    Type.WHOLE: "{x} = '' OR pg_input_is_valid({x}, 'integer')",
+    Type.DECIMAL: "{x} = '' OR pg_input_is_valid({x}, {type}) AND strpos(lower({x}), 'n') = 0",  # no NaN, no Infinity
+    Type.CURRENCY: "{x} IN ('', 'EUR', 'USD', 'GBP', 'CNY', 'JPY')",
+}
+
+
 @dataclass(frozen=True, slots=True)
 class _Check:
     column: str
     code: str
-    condition: sql.Composable
+    condition: sql.Composed
+    is_of_type: bool  # it asks how the value is written, not what the catalogue knows
 
 
 def time_of(column: str, time_zone: str) -> sql.Composed:
@@ -44,7 +59,8 @@ def find_problems(*, source: Import, staging: Staging, time_zone: str) -> None:
     2. Only for those, each column's first failed check is named.
     """
     checks = _checks(source.kind, staging.columns, time_zone)
-    conditions = sql.SQL(" OR ").join([sql.SQL("s.problem <> ''"), *(check.condition for check in checks)])
+    suspicious = [_suspicious(column, checks) for column in staging.columns]
+    conditions = sql.SQL(" OR ").join([sql.SQL("s.problem <> ''"), *suspicious])
     named = sql.SQL(", ").join(
         [sql.SQL("('row', s.problem_value, s.problem)"), *(_named(column.name, checks) for column in staging.columns)]
     )
@@ -86,6 +102,21 @@ def find_problems(*, source: Import, staging: Staging, time_zone: str) -> None:
     source.save(update_fields=["rejection_counts", "rows_rejected", "rows_accepted"])
 
 
+def _suspicious(column: Column, checks: list[_Check]) -> sql.Composed:
+    """Whether any check of the column fails; what looks as usual is spared the regular expressions."""
+    text = sql.SQL("s.{}").format(sql.Identifier(column.name))
+    own = [check for check in checks if check.column == column.name]
+    by_type = [sql.SQL("({})").format(check.condition) for check in own if check.is_of_type]
+    others: list[sql.Composable] = [sql.SQL("({})").format(check.condition) for check in own if not check.is_of_type]
+    if by_type and column.type in _USUAL:
+        usual = sql.SQL(_USUAL[column.type]).format(x=text, type=sql.Literal(_NUMBERS.get(column.name, "")))
+        any_of_type = sql.SQL("NOT ({}) AND ({})").format(usual, sql.SQL(" OR ").join(by_type))
+        others.append(sql.SQL("({})").format(any_of_type))
+    else:
+        others += by_type
+    return sql.SQL(" OR ").join(others or [sql.SQL("false")])
+
+
 def _named(column: str, checks: list[_Check]) -> sql.Composed:
     """The column, its value, and the code of the first check that fails."""
     whens = [
@@ -102,16 +133,18 @@ def _named(column: str, checks: list[_Check]) -> sql.Composed:
 def _checks(kind: str, columns: Sequence[Column], time_zone: str) -> list[_Check]:
     checks: list[_Check] = []
 
-    def add(column: str, code: str, condition: str, **parts: sql.Composable) -> None:
+    def add(column: str, code: str, condition: str, *, is_of_type: bool = True, **parts: sql.Composable) -> None:
         text = sql.SQL("s.{}").format(sql.Identifier(column))
-        checks.append(_Check(column, code, sql.SQL(condition).format(x=text, **parts)))
+        checks.append(_Check(column, code, sql.SQL(condition).format(x=text, **parts), is_of_type))
 
     for column in columns:
         name = column.name
         if column.is_required:
-            add(name, "missing", "{x} = ''")
+            add(name, "missing", "{x} = ''", is_of_type=False)
         if column.max_length:
-            add(name, "too_long", "length({x}) > {n}", n=sql.Literal(column.max_length))
+            # Bytes are counted without looking at them; only what could be too long is looked at.
+            too_long = "octet_length({x}) > {n} AND length({x}) > {n}"
+            add(name, "too_long", too_long, is_of_type=False, n=sql.Literal(column.max_length))
         match column.type:
             case Type.WHOLE:
                 add(name, "bad_whole_number", "{x} <> '' AND {x} !~ {re}", re=sql.Literal(_WHOLE))
@@ -154,17 +187,15 @@ def _checks(kind: str, columns: Sequence[Column], time_zone: str) -> list[_Check
             case Type.TEXT:
                 pass
     if kind == Import.Kind.INTERACTIONS:
-        add("product", "unknown_product", "{x} <> '' AND p.id IS NULL")
-        add("event_type", "unknown_event_type", "{x} <> '' AND e.id IS NULL")
+        add("product", "unknown_product", "{x} <> '' AND p.id IS NULL", is_of_type=False)
+        add("event_type", "unknown_event_type", "{x} <> '' AND e.id IS NULL", is_of_type=False)
     else:
-        add("external_id", "repeated_product", "{x} <> '' AND s.row <> l.row")
-        add("title", "new_product_without_title", "{x} = '' AND p.id IS NULL")
-        add("price", "negative_price", "{x} LIKE '-%'")
-        add("currency", "price_without_currency", "{x} = '' AND s.price <> '' AND coalesce(p.currency, '') = ''")
+        add("external_id", "repeated_product", "{x} <> '' AND s.row <> l.row", is_of_type=False)
+        add("title", "new_product_without_title", "{x} = '' AND p.id IS NULL", is_of_type=False)
+        add("price", "negative_price", "{x} LIKE '-%'", is_of_type=False)
+        without_currency = "{x} = '' AND s.price <> '' AND coalesce(p.currency, '') = ''"
+        add("currency", "price_without_currency", without_currency, is_of_type=False)
     return checks
-
-
-_NUMBERS = {"unit_price": "numeric(12,3)", "value": "float8", "price": "numeric(12,2)"}
 
 
 def _joins(kind: str, staging: Staging) -> sql.Composable:

@@ -15,9 +15,7 @@ _IS_GOOD = "s.row > {after} AND s.row <= {through} AND NOT EXISTS (SELECT FROM {
 
 _SHOPPERS = (
     "INSERT INTO catalog_shopper (partner_id, external_id, is_personalised, created_at)"  # noqa: S608  our constants
-    " SELECT {partner}, s.shopper, true, {at} FROM {table} s"
-    " WHERE s.shopper <> '' AND " + _IS_GOOD + " AND NOT EXISTS"
-    " (SELECT FROM catalog_shopper o WHERE o.partner_id = {partner} AND o.external_id = s.shopper)"
+    " SELECT {partner}, s.shopper, true, {at} FROM {table} s WHERE s.shopper <> '' AND " + _IS_GOOD + ""
     " GROUP BY s.shopper ORDER BY s.shopper ON CONFLICT (partner_id, external_id) DO NOTHING"
 )
 _INTERACTIONS = (
@@ -60,6 +58,8 @@ def merge(*, source: Import, staging: Staging, time_zone: str, report: Report) -
         }
         with transaction.atomic(), connection.cursor() as cursor:
             cursor.execute(sql.SQL(_SHOPPERS).format(**parts))
+            if after == 0 and cursor.rowcount:
+                cursor.execute("ANALYZE catalog_shopper")  # or the join below is planned for the empty table it was
             cursor.execute(sql.SQL(_INTERACTIONS).format(**parts))
             source.rows_merged += cursor.rowcount
             source.merged_through = through

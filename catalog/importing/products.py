@@ -64,6 +64,7 @@ def merge(*, source: Import, staging: Staging, given: list[str], time_zone: str)
             )
         )
         source.rows_merged = cursor.rowcount
+        cursor.execute("ANALYZE catalog_product")  # interactions are joined with it next
     source.rows_known = source.rows_accepted - source.rows_merged
 
 
