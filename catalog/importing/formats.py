@@ -1,5 +1,6 @@
 """Opens a file as what it is."""
 
+import codecs
 import gzip
 import shutil
 import tempfile
@@ -23,6 +24,7 @@ def open_rows(file: BinaryIO, *, file_format: str, filename: str, encoding: str,
     """The rows of an open file. Raises Unreadable."""
     if file_format not in FORMATS:
         raise Unreadable(f'"{file_format}" is no known format. There are: {", ".join(FORMATS)}.')
+    _check_encoding(encoding)
     if filename.lower().endswith(".gz"):
         file = cast(BinaryIO, gzip.GzipFile(fileobj=file))
     if file_format == CSV:
@@ -33,3 +35,14 @@ def open_rows(file: BinaryIO, *, file_format: str, filename: str, encoding: str,
         on_disk.seek(0)
         file = cast(BinaryIO, on_disk)
     return ParquetSource(file)
+
+
+def _check_encoding(name: str) -> None:
+    """Raises Unreadable unless line ends and separators are the bytes they are in ASCII: lines are split as bytes."""
+    try:
+        codecs.lookup(name)
+        is_like_ascii = '\n,;\t|"'.encode(name) == b'\n,;\t|"'
+    except (LookupError, UnicodeError):
+        is_like_ascii = False
+    if not is_like_ascii:
+        raise Unreadable(f'Files cannot be read as "{name}". Save the file as UTF-8.')

@@ -29,11 +29,15 @@ logger = logging.getLogger(__name__)
 _SEGMENT = 100_000  # rows between two signs of life while a file is read
 _BLOCK = 5_000  # rows in memory
 _REVERTED_AT_ONCE = 50_000
-_UNREADABLE = (Unreadable, OSError, EOFError, zlib.error, LookupError)
+_UNREADABLE = (Unreadable, OSError, EOFError, zlib.error)
 
 
 class ImportFailed(Exception):
     """Nothing was imported; the message says why and what would mend it."""
+
+    def __init__(self, source: Import) -> None:
+        super().__init__(source.error)
+        self.source = source
 
 
 class ImportBlocked(Exception):
@@ -106,6 +110,15 @@ def resume_import(*, source: Import, progress: Report = silent) -> Import:
     return _work(source, None, progress)
 
 
+def work_on(*, source: Import) -> Import:
+    """Like `resume_import`, for a worker: a file that is refused is no error of the worker, and stands in the row."""
+    try:
+        return resume_import(source=source)
+    except ImportFailed as error:
+        logger.info("import %s failed", source.pk)
+        return error.source
+
+
 def revert_import(*, source: Import, at: datetime, progress: Report = silent) -> Import:
     """Take every interaction of an import back: hidden at once, then deleted. Safe to run again after a crash.
 
@@ -168,6 +181,7 @@ def _work(source: Import, stream: BinaryIO | None, progress: Report) -> Import:
             with locks.merging_for(source.partner_id):
                 _merge_interactions(source, staging, options, progress)
         staging.drop()
+        _forget_upload(source)
         logger.info("import %s finished: %s merged, %s rejected", source.pk, source.rows_merged, source.rows_rejected)
         return source
 
@@ -175,9 +189,9 @@ def _work(source: Import, stream: BinaryIO | None, progress: Report) -> Import:
 def _stage(source: Import, staging: Staging, options: Options, stream: BinaryIO | None, progress: Report) -> None:
     """Copy the file into the staging table, from its beginning."""
     _check_time_zone(options.time_zone)
-    source.rows_read = source.merged_through = 0
+    source.rows_read = source.rows_merged = source.merged_through = 0
     source.error = ""
-    source.save(update_fields=["rows_read", "merged_through", "error"])
+    source.save(update_fields=["rows_read", "rows_merged", "merged_through", "error"])
     staging.create()
     file = stream or _open(options)
     try:
@@ -234,7 +248,9 @@ def _refuse_if_blocked(source: Import) -> None:
     for other in others.exclude(pk=source.pk):
         with locks.working_on(other.pk) as is_dead:
             if is_dead:
-                raise ImportBlocked(f"Import {other.pk} of this partner stopped half-way. Resume or revert it first.")
+                source.error = f"Import {other.pk} of this partner stopped half-way. Resume or revert it first."
+                source.save(update_fields=["error"])
+                raise ImportBlocked(source.error)
 
 
 def _merge_products(source: Import, staging: Staging, options: Options) -> None:
@@ -252,6 +268,7 @@ def _checked(source: Import, staging: Staging) -> Import:
     source.finished_at = timezone.now()
     _finish(source, Import.State.CHECKED)
     staging.drop()
+    _forget_upload(source)
     return source
 
 
@@ -267,8 +284,9 @@ def _failed(source: Import, staging: Staging, why: str) -> ImportFailed:
     source.error = why
     if source.state == Import.State.STAGING:
         source.state = Import.State.FAILED
+        _forget_upload(source)
     source.save(update_fields=["state", "error"])
-    return ImportFailed(why)
+    return ImportFailed(source)
 
 
 def _mark_shoppers(source: Import, at: datetime) -> None:
@@ -293,6 +311,12 @@ def _open(options: Options) -> BinaryIO:
     if options.path:
         return Path(options.path).open("rb")
     raise Unreadable("The rows came through a pipe and are gone. Revert this import and start it again.")
+
+
+def _forget_upload(source: Import) -> None:
+    """An uploaded file is needed for as long as it could be read again."""
+    if name := Options.from_json(source.options).upload:
+        default_storage.delete(name)
 
 
 def _check_time_zone(name: str) -> None:
