@@ -4,6 +4,7 @@ import atexit
 import fcntl
 import os
 import shutil
+import signal
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -136,6 +137,8 @@ def _hold(base: Path) -> None:
 
 def _release_at_exit(base: Path, pid: int) -> None:
     if os.getpid() == pid:  # a forked child shares the lease and must not end it
+        # We are ending already: a second signal, as web servers send it to their workers, must not end this half-way.
+        signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT, signal.SIGTERM, signal.SIGQUIT, signal.SIGHUP})
         release(base)
 
 
