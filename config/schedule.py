@@ -60,6 +60,12 @@ ENTRIES = (
 )
 
 
+def is_installed() -> bool:
+    """Whether every entry was installed once, whatever staff did with it since."""
+    remembered = {name for label, name in MigrationRecorder(connection).applied_migrations() if label == LEDGER}
+    return remembered >= {entry.task for entry in ENTRIES}
+
+
 @transaction.atomic
 def install(*, restore: bool = False) -> dict[str, Outcome]:
     """Install the entries that never were, and with `restore` those that were deleted. What became of each name."""

@@ -12,6 +12,7 @@ from catalog.demo_shop import load
 from catalog.importing.progress import Progress
 from catalog.models import Import
 from catalog.services import shop_partner
+from config import schedule
 from config.demo import accounts
 from config.demo.console import Console
 from recommendations import services
@@ -64,6 +65,10 @@ def _create_shoppers(console: Console) -> None:
     accounts.create_shoppers()
 
 
+def _install_schedule(console: Console) -> None:
+    schedule.install()
+
+
 def _is_model_on_its_way() -> bool:
     return (
         Run.objects.live().exists()
@@ -81,5 +86,6 @@ STEPS = (
     Step(title="Staff account and partner key", is_done=accounts.has_staff, run=_create_staff),
     Step(title="Import of the demo shop", is_done=_is_imported, run=_import),
     Step(title="Accounts of shoppers", is_done=accounts.has_shoppers, run=_create_shoppers),
+    Step(title="Schedule", is_done=schedule.is_installed, run=_install_schedule),
     Step(title="Training asked for", is_done=_is_model_on_its_way, run=_request_model),
 )
