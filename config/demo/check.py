@@ -1,5 +1,6 @@
 """Ask the running shop for every page and endpoint once, as a visitor, a shopper, staff and a partner."""
 
+import json
 import re
 import urllib.error
 import urllib.parse
@@ -36,8 +37,7 @@ class Visitor:
 
     def ask(self, path: str, form: Mapping[str, str] | None = None) -> tuple[int, str]:
         data = urllib.parse.urlencode(form).encode() if form is not None else None
-        address = self._base + path
-        request = urllib.request.Request(address, data=data, headers={"Referer": address})  # noqa: S310  always http
+        request = urllib.request.Request(self._base + path, data=data)  # noqa: S310  always http
         try:
             with self._opener.open(request, timeout=30) as response:
                 return response.status, response.read().decode(errors="replace")
@@ -57,12 +57,25 @@ def check_everything(*, port: int, say: Callable[[str], None]) -> list[str]:
     problems: list[str] = []
     asked = 0
     for visitor, path in _requests(port, problems):
-        status, _ = visitor.ask(path)
+        status, body = visitor.ask(path)
         asked += 1
         if status not in FINE:
             problems.append(f"{path} answered {status} to {visitor.name}")
+        elif (
+            path.startswith("/api/v1/shoppers/")
+            and path.endswith(f"?placement={Placement.HOME}")
+            and not _is_personal(body)
+        ):
+            problems.append(f"{path} shows no recommendation of the shopper's own")
     say(f"Checked {asked} addresses: " + (f"{len(problems)} problems" if problems else "all answer"))
     return problems
+
+
+def _is_personal(body: str) -> bool:
+    """Recommendations for this shopper alone, each with the status of its explanation."""
+    answer = json.loads(body)
+    shown = answer["recommendations"]
+    return bool(answer["is_personal"] and shown and all(each["explanation"]["status"] for each in shown))
 
 
 def _requests(port: int, problems: list[str]) -> Iterator[tuple[Visitor, str]]:
@@ -83,8 +96,14 @@ def _requests(port: int, problems: list[str]) -> Iterator[tuple[Visitor, str]]:
         for path in _admin_paths():
             yield staff, path
     partner = Visitor(port=port, name="a partner", headers={"Authorization": f"Bearer {known[accounts.KEY]}"})
-    for path in _paths(_samples(account), problems, is_api=True):
-        yield partner, path
+    samples = _samples(account)
+    for path in _paths(samples, problems, is_api=True):
+        if path.endswith("/recommendations"):
+            yield partner, f"{path}?placement={Placement.HOME}"
+            yield partner, f"{path}?placement={Placement.BUY_AGAIN}"
+            yield partner, f"{path}?placement={Placement.PRODUCT}&product={urllib.parse.quote(samples['external_id'])}"
+        else:
+            yield partner, path
 
 
 def _samples(shopper: Shopper | None) -> dict[str, str]:
