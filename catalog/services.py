@@ -11,7 +11,7 @@ from django.conf import settings
 from django.db import transaction
 from django.db.models import Count, Max
 
-from catalog.models import EventType, Interaction, Partner, PartnerKey, Product, Scope, Shopper
+from catalog.models import Category, EventType, Interaction, Partner, PartnerKey, Product, Scope, Shopper
 
 VIEW = "view"
 PURCHASE = "purchase"
@@ -195,3 +195,15 @@ def revoke_keys(*, keys: Iterable[PartnerKey], at: datetime) -> int:
     """They stop working at once. Returns how many worked until now; revoking twice keeps the first time."""
     ids = [key.pk for key in keys]
     return PartnerKey.objects.filter(pk__in=ids, revoked_at=None).update(revoked_at=at)
+
+
+def set_sensitive(*, categories: Iterable[Category], is_sensitive: bool) -> int:
+    """Whether reasons may name these groups, from now on and in what is stored. Returns how many changed."""
+    ids = [category.pk for category in categories]
+    return Category.objects.filter(pk__in=ids).exclude(is_sensitive=is_sensitive).update(is_sensitive=is_sensitive)
+
+
+def set_active(*, products: Iterable[Product], is_active: bool) -> int:
+    """Whether these products may be shown. Returns how many changed."""
+    ids = [product.pk for product in products]
+    return Product.objects.filter(pk__in=ids).exclude(is_active=is_active).update(is_active=is_active)

@@ -1,6 +1,7 @@
 """Work on the catalogue that nobody waits for."""
 
 from celery import shared_task
+from django.utils import timezone
 
 from catalog.importing import services
 from catalog.models import Import
@@ -11,3 +12,9 @@ from catalog.models import Import
 def run_import(*, import_id: int) -> None:
     """Import an uploaded file; what went wrong stands in the import's row."""
     services.work_on(source=Import.objects.get(pk=import_id))
+
+
+@shared_task(queue="default", autoretry_for=(services.ImportBlocked,), retry_backoff=30, max_retries=10)
+def revert_import(*, import_id: int) -> None:
+    """Take an import back; a revert whose worker died goes on."""
+    services.revert_import(source=Import.objects.get(pk=import_id), at=timezone.now())

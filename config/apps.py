@@ -10,3 +10,6 @@ class ConfigConfig(AppConfig):
     def ready(self) -> None:
         """Every process that uses Django sends its tasks through our Celery application."""
         import config.celery  # noqa: F401
+        from config.generics import make_subscriptable
+
+        make_subscriptable()  # before the admin reads our ModelAdmins

@@ -64,7 +64,7 @@ INSTALLED_APPS = [
     "explanations",
     "recommendations",
     "catalog",
-    "django.contrib.admin",
+    "config.admin_config.BecauseAdminConfig",
     "django.contrib.auth",
     "django.contrib.contenttypes",
     "django.contrib.sessions",
@@ -275,7 +275,6 @@ LOGGING: dict[str, Any] = {
     "loggers": {
         "axes": {"level": "WARNING"},
         "django_structlog": {"level": env.str("REQUEST_LOG_LEVEL", default="WARNING")},
-        "matplotlib": {"level": "WARNING"},
     },
 }
 

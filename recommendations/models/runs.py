@@ -82,6 +82,10 @@ class Run(models.Model):
     class Meta:
         verbose_name = _("run")
         verbose_name_plural = _("runs")
+        permissions = [  # what changes what shoppers see is granted by name
+            ("publish_run", "Can publish a run"),
+            ("roll_back_run", "Can roll back to the run before"),
+        ]
         constraints = [
             models.UniqueConstraint(F("state"), condition=Q(state="live"), name="one_live_run"),
             models.CheckConstraint(

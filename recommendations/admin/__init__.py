@@ -1,0 +1,5 @@
+"""Trainings, runs and slates in the admin."""
+
+from recommendations.admin import runs, slates, versions
+
+__all__ = ["runs", "slates", "versions"]

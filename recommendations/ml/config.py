@@ -1,0 +1,71 @@
+"""Every choice of the model and of its training, with the sizes that are ready to use."""
+
+from dataclasses import asdict, dataclass, replace
+from typing import Any
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class ModelConfig:
+    """Shape of the transformer and which features it uses."""
+
+    width: int = 64
+    blocks: int = 1  # the last one is the read-out
+    heads: int = 2
+    history: int = 100  # lines of a shopper's history that are seen, the most recent ones
+    dropout: float = 0.2
+    feed_forward: int = 4  # inner width / width
+    uses_types: bool = True  # event type of each interaction
+    uses_times: bool = True  # time gaps; off where the data has an order but no times
+    uses_attributes: bool = True  # categories, price band, …
+    uses_popularity: bool = True  # recent popularity in the bias
+    id_dropout: float = 0.1  # share of products whose id is hidden in a step, so that content learns to stand alone
+
+    def __post_init__(self) -> None:
+        if self.width % self.heads:
+            raise ValueError(f"width {self.width} cannot be divided among {self.heads} heads")
+        if self.blocks < 1:
+            raise ValueError("blocks must be at least 1")
+        if not 0 <= self.dropout < 1 or not 0 <= self.id_dropout < 1:
+            raise ValueError("dropout and id_dropout must be in [0, 1)")
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class TrainingConfig:
+    """How the weights are found."""
+
+    epochs: int = 30
+    patience: int = 3  # epochs without a better validation NDCG@10
+    batch_lines: int = 12_000  # history lines in a batch, padding included: bounds memory whatever the data
+    learning_rate: float = 2e-3
+    weight_decay: float = 0.01
+    clip: float = 1.0
+    negatives: int = 0  # shared by the batch; 0: softmax over the whole catalogue
+    masking: float = 0.25  # share of sequences with randomly masked history
+    basket_power: float = 0.5  # a basket of n products weighs n ** basket_power
+    half_life_days: float = 0.0  # older baskets weigh less; 0: all the same
+    seed: int = 1
+
+    def __post_init__(self) -> None:
+        if self.epochs < 1 or self.patience < 1:
+            raise ValueError("epochs and patience must be at least 1")
+        if self.learning_rate <= 0:
+            raise ValueError("learning_rate must be positive")
+        if not 0 <= self.masking <= 1:
+            raise ValueError("masking must be in [0, 1]")
+
+
+SIZES: dict[str, ModelConfig] = {
+    "small": ModelConfig(),
+    "base": ModelConfig(width=256, blocks=2, heads=4, history=200, dropout=0.3),
+    "large": ModelConfig(width=512, blocks=4, heads=8, history=400, dropout=0.3),
+}
+
+
+def to_json(model: ModelConfig, training: TrainingConfig) -> dict[str, Any]:
+    return {"model": asdict(model), "training": asdict(training)}
+
+
+def from_json(stored: dict[str, Any]) -> tuple[ModelConfig, TrainingConfig]:
+    """Raises TypeError on an unknown name, ValueError on an impossible value."""
+    model = SIZES[stored.get("size", "small")]
+    return replace(model, **stored.get("model", {})), TrainingConfig(**stored.get("training", {}))

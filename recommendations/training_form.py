@@ -1,0 +1,134 @@
+"""The form that asks for a training: every choice of the configuration, its default and what it does."""
+
+import dataclasses
+from typing import Any
+
+from django import forms
+from django.utils.translation import gettext_lazy as _
+
+from recommendations.ml.config import SIZES, ModelConfig, TrainingConfig, from_json
+
+LABELS = {
+    "width": _("Width"),
+    "blocks": _("Blocks"),
+    "heads": _("Heads"),
+    "history": _("History"),
+    "dropout": _("Dropout"),
+    "feed_forward": _("Inner width"),
+    "uses_types": _("Event types"),
+    "uses_times": _("Times"),
+    "uses_attributes": _("Attributes"),
+    "uses_popularity": _("Popularity"),
+    "id_dropout": _("Hidden ids"),
+    "epochs": _("Epochs"),
+    "patience": _("Patience"),
+    "batch_lines": _("Batch"),
+    "learning_rate": _("Learning rate"),
+    "weight_decay": _("Weight decay"),
+    "clip": _("Clip"),
+    "negatives": _("Negatives"),
+    "masking": _("Masked histories"),
+    "basket_power": _("Basket power"),
+    "half_life_days": _("Half-life"),
+    "seed": _("Seed"),
+}
+HELP = {
+    "width": _("Numbers in the vector of a product. Wider learns more from much data and overfits little."),
+    "blocks": _("Layers of attention; the last one reads the answer out. Two or more only pay with much data."),
+    "heads": _("Ways of looking back side by side; must divide the width."),
+    "history": _("How many of the latest lines of a history are seen."),
+    "dropout": _("Share of numbers hidden while training: .1 to .2 for dense data, .3 to .5 for sparse."),
+    "feed_forward": _("Inner width of a block, as a multiple of the width."),
+    "uses_types": _("Tell a view from a purchase."),
+    "uses_times": _("Use the gaps between interactions. Off where the data has an order but no times."),
+    "uses_attributes": _("Groups and price bands, so that new products have a place."),
+    "uses_popularity": _("What sells now weighs in every score."),
+    "id_dropout": _("Share of products whose id is hidden in a step, so that content learns to stand alone."),
+    "epochs": _("Times through the data at most; the best epoch is kept."),
+    "patience": _("Stop after so many epochs without a better validation NDCG@10."),
+    "batch_lines": _("Lines of history in a batch: bounds the memory whatever the data."),
+    "learning_rate": _("Size of a step. Too high diverges, too low takes long."),
+    "weight_decay": _("Pulls weights towards zero."),
+    "clip": _("Longest gradient that is followed."),
+    "negatives": _("Products to tell the right one from, shared by a batch; 0 is the whole catalogue."),
+    "masking": _("Share of histories with parts hidden, so that reasons can be tested by leaving things out."),
+    "basket_power": _("A basket of n products weighs n to this power: 0 as one product, 1 as n."),
+    "half_life_days": _("Baskets so many days older weigh half; 0 weighs all the same."),
+    "seed": _("Same seed, data and machine: same weights."),
+}
+
+
+def _field(field: "dataclasses.Field[Any]", *, is_optional: bool) -> forms.Field:
+    label = LABELS.get(field.name, field.name.replace("_", " ").capitalize())
+    shared: dict[str, Any] = {"label": label, "help_text": HELP.get(field.name, ""), "required": not is_optional}
+    if field.type is bool:
+        if is_optional:
+            choices = [("", _("as the size says")), ("true", _("yes")), ("false", _("no"))]
+            return forms.TypedChoiceField(
+                **shared, choices=choices, coerce=lambda value: value == "true", empty_value=None
+            )
+        return forms.BooleanField(**(shared | {"required": False}), initial=field.default)
+    kind = forms.IntegerField if field.type is int else forms.FloatField if field.type is float else forms.CharField
+    widget = kind.widget(attrs={"placeholder": _("as the size says")} if is_optional else {})
+    return kind(**shared, widget=widget, initial=None if is_optional else field.default)
+
+
+class TrainingForm(forms.Form):
+    """Empty model fields follow the size; the configuration itself says what is impossible."""
+
+    size = forms.ChoiceField(
+        label=_("Size"),
+        choices=[(name, f"{name} · {model.width} × {model.blocks}") for name, model in SIZES.items()],
+        initial="small",
+        help_text=_("Width × blocks. Small trains in minutes on a CPU; large wants a GPU."),
+    )
+    publish_when_ready = forms.BooleanField(
+        label=_("Publish when ready"),
+        required=False,
+        help_text=_("If the gate is passed: precompute, explain and make it live, without another question."),
+    )
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.model_names = [field.name for field in dataclasses.fields(ModelConfig)]
+        self.training_names = [field.name for field in dataclasses.fields(TrainingConfig)]
+        for field in dataclasses.fields(ModelConfig):
+            self.fields[field.name] = _field(field, is_optional=True)
+        for field in dataclasses.fields(TrainingConfig):
+            self.fields[field.name] = _field(field, is_optional=False)
+
+    @staticmethod
+    def initial_from(config: dict[str, Any]) -> dict[str, Any]:
+        """To train again with the choices of an earlier version."""
+        model = {
+            name: ("true" if value else "false") if isinstance(value, bool) else value
+            for name, value in config.get("model", {}).items()
+        }
+        return {"size": config.get("size", "small"), **model, **config.get("training", {})}
+
+    def groups(self) -> list[tuple[Any, list[forms.BoundField]]]:
+        """The fields as the page shows them."""
+        return [
+            (_("What happens"), [self["size"], self["publish_when_ready"]]),
+            (_("Training"), [self[name] for name in self.training_names]),
+            (_("Model, where it differs from its size"), [self[name] for name in self.model_names]),
+        ]
+
+    def clean(self) -> dict[str, Any]:
+        cleaned = super().clean() or {}
+        if not self.errors:
+            try:
+                from_json(self.config())
+            except (TypeError, ValueError) as error:
+                raise forms.ValidationError(str(error)) from error
+        return cleaned
+
+    def config(self) -> dict[str, Any]:
+        """As the model version stores it."""
+        chosen = self.cleaned_data
+        model = {name: chosen[name] for name in self.model_names if chosen.get(name) not in {None, ""}}
+        return {
+            "size": chosen["size"],
+            "model": model,
+            "training": {name: chosen[name] for name in self.training_names},
+        }
