@@ -200,6 +200,7 @@ SPECTACULAR_SETTINGS = {
     "VERSION": "1.0.0",
     "SCHEMA_PATH_PREFIX": "/api/v1",
     "COMPONENT_SPLIT_REQUEST": True,  # what may be left out of a request is never missing from an answer
+    "COMPONENT_SPLIT_PATCH": False,
     "ENUM_NAME_OVERRIDES": {
         "Band": "explanations.api.codes.BANDS.items",
         "Cause": "explanations.api.codes.CAUSES.items",
@@ -211,7 +212,7 @@ SPECTACULAR_SETTINGS = {
     },
     "POSTPROCESSING_HOOKS": [
         "drf_spectacular.hooks.postprocess_schema_enums",
-        "catalog.api.schema.refuse_unknown_fields",
+        "catalog.api.schema.tell_limits",
     ],
 }
 

@@ -14,6 +14,7 @@ from rest_framework.settings import api_settings
 ID = r"[^\x00-\x20\x7f]([^\x00-\x1f\x7f]*[^\x00-\x20\x7f])?"
 # RFC 3339: an offset is a must, since a time without one means another moment elsewhere.
 MOMENT = re.compile(r"\d{4}-\d\d-\d\d[Tt ]\d\d:\d\d:\d\d(\.\d{1,9})?([Zz]|[+-]\d\d:\d\d)", re.ASCII)
+BATCH = 1000  # rows of one request
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
@@ -95,23 +96,51 @@ class Number(serializers.FloatField):
         return number
 
 
-class Amount(serializers.DecimalField):
-    """Money, exact: a string, or a JSON number of no more places than are stored."""
+class Amount(serializers.Field[Decimal, Any, str, Any]):
+    """Money, exact: a string, or a JSON number. Of a number, what float arithmetic leaves behind is cut off."""
 
     default_error_messages = {"not_an_amount": "This is not an amount of money that can be stored."}
+    whole = 10
+    places = 2
 
     def to_internal_value(self, data: Any) -> Decimal:
-        if isinstance(data, bool) or not isinstance(data, int | float | str):
+        if isinstance(data, str):
+            if re.fullmatch(rf"[0-9]{{1,{self.whole}}}(\.[0-9]{{1,{self.places}}})?", data, re.ASCII) is None:
+                self.fail("not_an_amount")
+            return Decimal(data)
+        if isinstance(data, bool) or not isinstance(data, int | float) or not 0 <= data < 10**self.whole:
             self.fail("not_an_amount")
-        text = data if isinstance(data, str) else f"{Decimal(repr(data)):f}" if math.isfinite(data) else ""
-        if re.fullmatch(self.pattern, text, re.ASCII) is None:
+        exact = Decimal(repr(data))
+        amount = round(exact, self.places)
+        if abs(exact - amount) > Decimal("1e-6") * Decimal(10) ** -self.places or amount >= 10**self.whole:
             self.fail("not_an_amount")
-        return Decimal(text)
+        return amount
 
-    @property
-    def pattern(self) -> str:
-        whole = (self.max_digits or 12) - (self.decimal_places or 0)
-        return rf"[0-9]{{1,{whole}}}(\.[0-9]{{1,{self.decimal_places}}})?"
+    def to_representation(self, value: Decimal) -> str:
+        return str(value)
+
+
+def _amount(whole: int, places: int) -> dict[str, Any]:
+    """Only bodies have such fields, so the schema is that of what is taken."""
+    return {
+        "oneOf": [
+            {"type": "string", "pattern": rf"^[0-9]{{1,{whole}}}(\.[0-9]{{1,{places}}})?$"},
+            {"type": "number", "minimum": 0, "exclusiveMaximum": True, "maximum": 10**whole, "multipleOf": 10**-places},
+        ]
+    }
+
+
+@extend_schema_field(_amount(10, 2))
+class Price(Amount):
+    """Of a product."""
+
+
+@extend_schema_field(_amount(9, 3))
+class UnitPrice(Amount):
+    """Of what was bought, where a third place is known."""
+
+    whole = 9
+    places = 3
 
 
 class Moment(serializers.DateTimeField):
@@ -126,12 +155,12 @@ class Moment(serializers.DateTimeField):
         if not isinstance(value, str) or MOMENT.fullmatch(value) is None:
             self.fail("not_a_moment")
         try:
-            moment = datetime.fromisoformat(str(value).upper()).astimezone(UTC)
-        except (ValueError, OverflowError):  # the 31st of February; the year 9999 east of Greenwich
+            moment = datetime.fromisoformat(str(value).upper())
+            if moment < EPOCH:
+                self.fail("before_1970")
+            return moment.astimezone(UTC)
+        except (ValueError, OverflowError):  # the 31st of February; the last day of 9999 west of Greenwich
             self.fail("not_a_moment")
-        if moment < EPOCH:
-            self.fail("before_1970")
-        return moment
 
 
 ATTRIBUTE_TEXT = {"type": "string", "maxLength": 500}

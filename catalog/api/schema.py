@@ -10,6 +10,7 @@ from rest_framework import serializers
 
 from catalog.api.authentication import PartnerKeyAuthentication
 from catalog.api.errors import MEANINGS
+from catalog.api.fields import BATCH
 from catalog.models import Scope
 
 
@@ -77,11 +78,14 @@ class AutoSchema(PackagedSchema):
 RETRY_AFTER = {"Retry-After": {"description": "Seconds to wait.", "schema": {"type": "integer"}}}
 
 
-def refuse_unknown_fields(result: dict[str, Any], **_: Any) -> dict[str, Any]:
-    """Request bodies are strict, and the schema says so."""
+def tell_limits(result: dict[str, Any], **_: Any) -> dict[str, Any]:
+    """Request bodies are strict and batches are bounded: true of the serializers, but not told by them."""
     for name, component in result["components"]["schemas"].items():
-        if name.endswith("Request") and component.get("type") == "object":
+        if name.endswith("Request"):
             component["additionalProperties"] = False
+        if name.endswith("BatchRequest"):
+            for rows in component["properties"].values():
+                rows |= {"minItems": 1, "maxItems": BATCH}
     return result
 
 

@@ -4,9 +4,20 @@ from typing import Any
 
 from rest_framework import serializers
 
-from catalog.api.fields import Amount, Attributes, Flag, Identifier, Moment, Number, StrictSerializer, Text, Whole
+from catalog.api.fields import (
+    BATCH,
+    Attributes,
+    Flag,
+    Identifier,
+    Moment,
+    Number,
+    Price,
+    StrictSerializer,
+    Text,
+    UnitPrice,
+    Whole,
+)
 
-BATCH = 1000
 INTEGER = 2**31 - 1
 CURRENCY = r"^[A-Z]{3}$"
 
@@ -67,7 +78,7 @@ class ProductRowSerializer(StrictSerializer):
     description = Text(max_length=5000, allow_blank=True, default="")
     category = Text(max_length=200, allow_null=True, default=None, help_text="The path of a category.")
     brand = Text(max_length=100, allow_blank=True, default="")
-    price = Amount(max_digits=12, decimal_places=2, allow_null=True, default=None)
+    price = Price(allow_null=True, default=None)
     currency = serializers.RegexField(CURRENCY, allow_blank=True, default="")
     attributes = Attributes(default=dict)
     is_active = Flag(default=True, help_text="Inactive products are never shown.")
@@ -140,7 +151,7 @@ class EventSerializer(StrictSerializer):
     product = Identifier(help_text="The external id of a product.")
     occurred_at = Moment()
     quantity = Whole(allow_null=True, default=None, min_value=-INTEGER, max_value=INTEGER)
-    unit_price = Amount(max_digits=12, decimal_places=3, allow_null=True, default=None)
+    unit_price = UnitPrice(allow_null=True, default=None)
     currency = serializers.RegexField(CURRENCY, allow_blank=True, default="")
     value = Number(allow_null=True, default=None, help_text="A rating, for example.")
     basket = Text(max_length=60, allow_blank=True, default="", help_text="What was bought together has one basket.")

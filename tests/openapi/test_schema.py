@@ -104,7 +104,7 @@ def test_bodies_are_strict(schema: Any) -> None:
     assert strict == [
         "EventBatchRequest",
         "EventRequest",
-        "PatchedShopperChangeRequest",
         "ProductBatchRequest",
         "ProductRowRequest",
+        "ShopperChangeRequest",
     ]

@@ -152,6 +152,17 @@ def test_a_batch_creates_updates_and_leaves_alone(db: None) -> None:
     assert Product.objects.get(external_id="same").updated_at == same.updated_at
 
 
+@pytest.mark.parametrize(
+    ("sent", "stored"),
+    [(0.1 + 0.2, "0.30"), (12, "12.00"), ("0.5", "0.50"), (35 * 0.01, "0.35"), (9999999999.99, "9999999999.99")],
+)
+def test_a_price_is_stored_exactly(db: None, sent: Any, stored: str) -> None:
+    response = PartnerClient().put("products", {"products": [{**TIN, "price": sent, "currency": "GBP"}]})
+
+    assert response.status_code == 200
+    assert str(Product.objects.get().price) == stored
+
+
 def test_one_bad_row_leaves_everything_as_it_was_and_every_bad_row_is_named(db: None) -> None:
     batch = {
         "products": [
@@ -207,6 +218,9 @@ def test_one_bad_row_leaves_everything_as_it_was_and_every_bad_row_is_named(db: 
         ({"price": 1e300, "currency": "GBP"}, "price", "not_an_amount"),
         ({"price": 10**12, "currency": "GBP"}, "price", "not_an_amount"),
         ({"price": "0.005", "currency": "GBP"}, "price", "not_an_amount"),
+        ({"price": 12.345, "currency": "GBP"}, "price", "not_an_amount"),
+        ({"price": "", "currency": "GBP"}, "price", "not_an_amount"),
+        ({"price": 9999999999.999999, "currency": "GBP"}, "price", "not_an_amount"),
         ({"price": True, "currency": "GBP"}, "price", "not_an_amount"),
         ({"currency": "gbp"}, "currency", "invalid"),
         ({"is_active": 1}, "is_active", "not_a_flag"),
