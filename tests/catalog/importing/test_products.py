@@ -21,14 +21,14 @@ def partner(db: None) -> Partner:
 
 def test_a_row_becomes_a_product_with_its_category(partner: Partner) -> None:
     source = import_products(
-        'cup,Blue cup,蓝杯,Holds tea,kitchen/cups-and-mugs,Acme,4.95,GBP,"{""colour"": ""blue""}",no,,2011-01-02T00:00Z',
+        'cup,Blue cup,蓝杯,Holds,kitchen/cups-and-mugs,Acme,4.95,GBP,"{""colour"": ""blue""}",no,,2011-01-02T00:00Z',
         partner=partner,
         headings=ALL,
     )
 
     product = Product.objects.get()
     assert (product.external_id, product.title, product.title_zh_hans) == ("cup", "Blue cup", "蓝杯")
-    assert (product.description, product.brand, product.attributes) == ("Holds tea", "Acme", {"colour": "blue"})
+    assert (product.description, product.brand, product.attributes) == ("Holds", "Acme", {"colour": "blue"})
     assert (product.price, product.currency) == (Decimal("4.95"), "GBP")
     assert (product.is_active, product.is_available) == (False, True)
     assert product.launched_at == datetime(2011, 1, 2, tzinfo=UTC)

@@ -167,7 +167,7 @@ def test_an_upload_that_is_refused_says_why_in_its_row(partner: Partner) -> None
 def stop_while_merging(partner: Partner, path: Path) -> Import:
     def stop(progress: Progress) -> None:
         if progress.phase == "merging":
-            raise InterruptedError
+            raise Interrupted
 
     with pytest.raises(Interrupted):
         services.run_import(kind=Import.Kind.INTERACTIONS, partner=partner, source=path, progress=stop)
