@@ -118,9 +118,7 @@ class PartnerKeyAdmin(admin.ModelAdmin[PartnerKey]):
             "key": obj,
             "secret": request.issued_secret,  # type: ignore[attr-defined]
         }
-        response = TemplateResponse(request, "admin/catalog/partnerkey/issued.html", context)
-        response["Cache-Control"] = "no-store"
-        return response
+        return TemplateResponse(request, "admin/catalog/partnerkey/issued.html", context)
 
     @admin.action(description=_("Revoke selected keys"), permissions=["change"])
     def revoke(self, request: HttpRequest, queryset: QuerySet[PartnerKey]) -> None:

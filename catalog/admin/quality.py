@@ -5,6 +5,8 @@ from typing import Any
 
 from django.contrib import admin
 from django.http import HttpRequest
+from django.utils.html import format_html
+from django.utils.safestring import SafeString
 from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
@@ -13,6 +15,7 @@ from catalog.batch_written import BatchWritten
 from catalog.models import Category, Interaction, Product, QualityReport
 
 ALL_GROUPS = "0"
+COLUMNS = ("interaction", "event_id", "occurred_at", "product", "quantity", "unit_price")  # JSON keeps no order
 
 
 @admin.register(QualityReport)
@@ -46,7 +49,8 @@ def _rule(stored: Mapping[str, Any], rows_read: int) -> dict[str, Any]:
     """One stored rule as the page shows it, in the reader's language."""
     count = stored["count"]
     samples = stored.get("samples") or []
-    columns = list(dict.fromkeys(name for sample in samples for name in sample))
+    found = dict.fromkeys(name for sample in samples for name in sample)
+    columns = sorted(found, key=lambda name: COLUMNS.index(name) if name in COLUMNS else len(COLUMNS))
     title, description, because = (stored.get(name) or "" for name in ("title", "description", "because"))
     return {
         "title": gettext(title) if title else stored["code"].replace("_", " "),
@@ -56,9 +60,19 @@ def _rule(stored: Mapping[str, Any], rows_read: int) -> dict[str, Any]:
         "count": count,
         "share": _percent(count, rows_read),
         "width": max(round(100 * count / rows_read, 1), 0.5) if count and rows_read else 0,
-        "columns": columns,
-        "samples": [[sample.get(column, "") for column in columns] for sample in samples],
+        "columns": [column.replace("_", " ") for column in columns],
+        "samples": [[_cell(column, sample.get(column)) for column in columns] for sample in samples],
     }
+
+
+def _cell(column: str, value: object) -> SafeString | str:
+    """Ids lead to what they name."""
+    if value is None:
+        return "—"
+    model = {"interaction": Interaction, "product": Product}.get(column)
+    if model is None:
+        return str(value)
+    return format_html('<a href="{}">{}</a>', list_url(model, id__exact=value), value)
 
 
 def _percent(part: int, whole: int) -> str:
