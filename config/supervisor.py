@@ -1,5 +1,6 @@
 """Run several programs as one: prefixed logs, restarts, and nobody left behind."""
 
+import ctypes
 import os
 import secrets
 import signal
@@ -20,6 +21,8 @@ MARK = "BECAUSE_SUPERVISED_BY"
 COLOURS = (36, 33, 32, 35, 34, 96, 93, 92)
 SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 LONGEST_PAUSE = 30.0
+FAREWELL = b"done"  # what a supervisor that ends by itself says to its guardian
+PR_SET_PDEATHSIG = 1  # of Linux' prctl
 ECHO = 1.0  # seconds in which a second signal is the same Ctrl-C, passed on by make
 PROVEN_AFTER = 60.0  # seconds of life after which a crash counts as the first one again
 
@@ -54,11 +57,14 @@ class Supervisor:
         first_pause: float = 1.0,
         tend: Callable[[], None] | None = None,
         tend_every: float = 2.0,
+        after_death: Sequence[str] = (),
     ) -> None:
+        """`tend` is called now and then; `after_death` is run for us should we be killed before we can clean up."""
         self.grace = grace
         self.first_pause = first_pause
         self.tend = tend
         self.tend_every = tend_every
+        self.after_death = after_death
         self._output = output
         self._write = threading.Lock()
         self._stop = threading.Event()
@@ -75,14 +81,9 @@ class Supervisor:
     def running(self) -> Iterator[None]:
         """All programs started; at the end, however it comes, none of them nor of their children is left."""
         earlier = {number: signal.signal(number, self._on_signal) for number in SIGNALS}
+        isolated = [sys.executable, "-I", "-S"]  # our folder has modules named as Python's own
         guardian = subprocess.Popen(
-            [
-                sys.executable,
-                "-I",
-                "-S",
-                __file__,
-                self._mark,
-            ],  # isolated: our folder has modules named as Python's own
+            [*isolated, __file__, self._mark, *self.after_death],
             stdin=subprocess.PIPE,
             start_new_session=True,  # a kill of our whole process group must not take it along
         )
@@ -92,7 +93,7 @@ class Supervisor:
             yield
         finally:
             self._stop_children()
-            guardian.communicate()  # closes its standard input, at which it sweeps
+            guardian.communicate(FAREWELL)
             for number, handler in earlier.items():
                 signal.signal(number, handler)
 
@@ -240,13 +241,21 @@ def _environment(pid: int) -> list[bytes]:
         return []
 
 
-def _guard(mark: str) -> None:
+def _guard(mark: str, after_death: Sequence[str]) -> None:
     """Wait until the supervisor is gone, by its own will or by kill -9, then leave nobody behind."""
     for number in SIGNALS:
         signal.signal(number, signal.SIG_IGN)
-    sys.stdin.buffer.read()
+    last_words = sys.stdin.buffer.read()
     kill_marked(mark)
+    if last_words != FAREWELL and after_death:
+        subprocess.run(after_death, stdin=subprocess.DEVNULL, check=False)
+
+
+def follow_parent() -> None:
+    """Be asked to stop when our parent dies, also by kill -9 (Linux; elsewhere nothing happens)."""
+    if sys.platform == "linux":
+        ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGTERM, 0, 0, 0)
 
 
 if __name__ == "__main__":
-    _guard(sys.argv[1])
+    _guard(sys.argv[1], sys.argv[2:])

@@ -87,6 +87,16 @@ def stop_services(base: Path) -> None:
             _stop(base)
 
 
+def stop_unused(base: Path) -> bool:
+    """Stop the servers if no process uses them; whether they were stopped."""
+    base = base.resolve()
+    if not base.exists():
+        return False
+    with _locked(base):
+        _hold(base)
+    return release(base)
+
+
 def remove(base: Path) -> None:
     """Stop the servers and delete everything under `base`, their data included. Raises InUse."""
     base = base.resolve()

@@ -18,9 +18,9 @@ import psutil
 import psycopg
 import pytest
 
-from config.embedded import Services, ensure_services, release, remove, stop_services
+from config.embedded import InUse, Services, ensure_services, release, remove, stop_services
 from config.embedded.account import refuge_of
-from config.embedded.services import is_running
+from config.embedded.services import is_running, stop_unused
 
 ROOT = Path(__file__).resolve().parents[2]
 IS_ROOT = os.getuid() == 0
@@ -194,6 +194,32 @@ def test_a_killed_process_does_not_count_as_a_user(base: Path) -> None:
     other.communicate(timeout=60)
 
     assert is_running(base) == DOWN
+
+
+def test_stopping_what_is_unused_leaves_alone_what_is_used(base: Path) -> None:
+    user = _use(base)
+    assert user.stdout
+    user.stdout.readline()
+
+    assert not stop_unused(base)
+    assert is_running(base) == UP
+
+    user.kill()
+    user.communicate()
+    assert stop_unused(base)
+    assert is_running(base) == DOWN
+
+
+def test_data_are_not_removed_under_another_process(base: Path) -> None:
+    user = _use(base)
+    assert user.stdout
+    user.stdout.readline()
+
+    with pytest.raises(InUse):
+        remove(base)
+
+    assert is_running(base) == UP
+    user.communicate(timeout=60)
 
 
 def test_data_survive_kill_9_of_both_servers(base: Path) -> None:

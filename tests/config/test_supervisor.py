@@ -160,6 +160,40 @@ def test_no_orphan_is_left_when_the_supervisor_itself_is_killed(tmp_path: Path, 
     assert not _is_alive(grandchild)
 
 
+def test_a_killed_supervisor_has_its_last_will_done(tmp_path: Path) -> None:
+    up, will = tmp_path / "up", tmp_path / "will"
+    code = (
+        "import sys\nfrom config.supervisor import *\n"
+        f"command = [sys.executable, '-c', {STUBBORN!r}, {str(up)!r}]\n"
+        f"s = Supervisor([Program(name='stubborn', command=command)], after_death=['touch', {str(will)!r}])\n"
+        "with s.running():\n    s.run()\n"
+    )
+    supervisor = subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE)
+    _wait(lambda: up.exists() and up.read_text().count("up") == 2)
+    assert not will.exists()
+
+    supervisor.kill()
+    supervisor.communicate(timeout=20)
+
+    _wait(will.exists)
+
+
+def test_a_follower_is_asked_to_stop_when_its_parent_is_killed(tmp_path: Path) -> None:
+    up = tmp_path / "up"
+    follower = (
+        "import os, sys, time; from config.supervisor import follow_parent; follow_parent();"
+        "open(sys.argv[1], 'w').write(str(os.getpid())); time.sleep(600)"
+    )
+    parent_code = f"import subprocess, sys; subprocess.run([sys.executable, '-c', {follower!r}, {str(up)!r}])"
+    parent = subprocess.Popen([sys.executable, "-c", parent_code])
+    _wait(lambda: up.exists() and up.read_text() != "")
+
+    parent.kill()
+    parent.wait(timeout=20)
+
+    _wait(lambda: not _is_alive(int(up.read_text())))
+
+
 def _carriers(mark: str) -> list[int]:
     found = []
     for process in psutil.process_iter():

@@ -20,9 +20,10 @@ from config.demo.programs import HOST, programs
 from config.demo.steps import STEPS
 from config.embedded import InUse, ensure_services, remove
 from config.embedded.account import CannotStart
-from config.supervisor import NotReady, Stopped, Supervisor
+from config.supervisor import NotReady, Stopped, Supervisor, follow_parent
 
 READY_SECONDS = 120
+STOP_SERVICES = [sys.executable, "-m", "config.embedded", "--base", str(settings.LOCAL_DIR), "stop", "--unused"]
 
 
 class Command(BaseCommand):
@@ -37,6 +38,9 @@ class Command(BaseCommand):
     def handle(self, *args: Any, **options: Any) -> None:
         signal.signal(signal.SIGTERM, _interrupt)
         signal.signal(signal.SIGHUP, _interrupt)
+        if "MAKELEVEL" in os.environ:  # a shell may go before us, make may not
+            follow_parent()
+        os.chdir(settings.BASE_DIR)  # where the programs find our code
         self.console = Console(sys.stdout)
         port = int(options["port"])
         _refuse_busy_port(port)
@@ -61,7 +65,7 @@ class Command(BaseCommand):
     def _serve(self, port: int, *, is_check: bool) -> list[str]:
         """Run web, workers and beat until a signal comes, or until everything was requested once."""
         connection.close()
-        supervisor = Supervisor(programs(port=port), tend=self._keep_services)
+        supervisor = Supervisor(programs(port=port), tend=self._keep_services, after_death=STOP_SERVICES)
         self.console.say("Starting web, workers and beat")
         with supervisor.running():
             try:
