@@ -6,7 +6,6 @@ slow finds its token gone: every write that counts asks for the token, so that w
 
 import logging
 import threading
-import time
 import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -24,7 +23,7 @@ from recommendations.models import ModelVersion, Shard
 logger = logging.getLogger(__name__)
 
 RENEWALS_PER_LEASE = 3  # two may fail before the lease runs out
-CANCEL_CHECK_SECONDS = 1.0
+LOOK_SECONDS = 1.0  # how long a request to stop may go unnoticed
 
 Row = TypeVar("Row", ModelVersion, Shard)
 
@@ -44,19 +43,38 @@ def duration() -> timedelta:
 
 @dataclass(kw_only=True, slots=True)
 class Lease(Generic[Row]):
-    """The right to work on one row, renewed while the work goes on."""
+    """The right to work on one row, renewed while the work goes on.
+
+    While it is `kept`, a thread asks the database and `renew` and `is_cancelled` only look at what the thread saw:
+    they cost nothing, and the worker's own connection may be in the middle of a COPY or a transaction.
+    """
 
     rows: QuerySet[Row]  # of one primary key
     pk: int
     token: uuid.UUID
     renewed_at: datetime
+    _is_kept: bool = False
     _is_lost: threading.Event = field(default_factory=threading.Event)
-    _cancel_checked: float = float("-inf")
+    _cancel: threading.Event = field(default_factory=threading.Event)
 
     def renew(self, at: datetime) -> None:
         """Hold the row for another while; cheap to call often. Raises LeaseLost."""
         if self._is_lost.is_set():
             raise LeaseLost(self.pk)
+        if not self._is_kept:
+            self._renew(at)
+
+    def is_cancelled(self) -> bool:
+        """Whether staff asked to stop this training; known within a second or so."""
+        if not self._is_kept:
+            self._look_for_cancellation()
+        return self._cancel.is_set()
+
+    def held(self) -> QuerySet[Row]:
+        """The row while it is ours, else none: what every write that counts starts from."""
+        return self.rows.filter(lease_token=self.token)
+
+    def _renew(self, at: datetime) -> None:
         if at - self.renewed_at < duration() / RENEWALS_PER_LEASE:
             return
         if self.held().update(leased_until=at + duration()) != 1:
@@ -64,17 +82,10 @@ class Lease(Generic[Row]):
             raise LeaseLost(self.pk)
         self.renewed_at = at
 
-    def held(self) -> QuerySet[Row]:
-        """The row while it is ours, else none: what every write that counts starts from."""
-        return self.rows.filter(lease_token=self.token)
-
-    def is_cancelled(self) -> bool:
-        """Whether staff asked to stop this training; reads the database at most once a second."""
-        if time.monotonic() - self._cancel_checked < CANCEL_CHECK_SECONDS:
-            return False
-        self._cancel_checked = time.monotonic()
+    def _look_for_cancellation(self) -> None:
         asked = ModelVersion.objects.filter(pk=self.pk, lease_token=self.token, cancel_requested_at__isnull=False)
-        return asked.exists()
+        if self.rows.model is ModelVersion and asked.exists():
+            self._cancel.set()
 
 
 def claim(rows: QuerySet[Row], *, pk: int, at: datetime, **changes: object) -> Lease[Row] | None:
@@ -94,20 +105,24 @@ def claim(rows: QuerySet[Row], *, pk: int, at: datetime, **changes: object) -> L
 def kept(lease: Lease[Row]) -> Iterator[Lease[Row]]:
     """Renew the lease from a thread with its own connection, so that a long computation does not lose it."""
     stop = threading.Event()
-    thread = threading.Thread(target=_renew_until, args=(lease, stop), name=f"lease of {lease.pk}", daemon=True)
+    thread = threading.Thread(target=_keep_until, args=(lease, stop), name=f"lease of {lease.pk}", daemon=True)
+    lease._is_kept = True
     thread.start()
     try:
         yield lease
     finally:
         stop.set()
         thread.join()
+        lease._is_kept = False
 
 
-def _renew_until(lease: Lease[Row], stop: threading.Event) -> None:
+def _keep_until(lease: Lease[Row], stop: threading.Event) -> None:
+    pause = min(duration().total_seconds() / RENEWALS_PER_LEASE / 2, LOOK_SECONDS)
     try:
-        while not stop.wait(duration().total_seconds() / RENEWALS_PER_LEASE / 2):
+        while not stop.wait(pause):
             try:
-                lease.renew(timezone.now())
+                lease._renew(timezone.now())
+                lease._look_for_cancellation()
             except LeaseLost:  # the worker learns it at its next renewal or write
                 return
             except (DatabaseError, InterfaceError):  # a restart: the token stays valid until somebody else claims

@@ -4,6 +4,7 @@ from datetime import timedelta
 import pytest
 from django.db import connection, transaction
 from django.utils import timezone
+from pytest_django import DjangoAssertNumQueries
 from pytest_django.fixtures import Settings
 
 from recommendations import leases, shards, trainings
@@ -143,8 +144,7 @@ def test_a_claim_that_waited_for_anothers_commit_finds_the_shard_taken(transacti
     assert result == [None]
 
 
-def test_a_training_learns_that_staff_asked_to_stop(db: None, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(leases, "CANCEL_CHECK_SECONDS", 0)
+def test_a_training_learns_that_staff_asked_to_stop(db: None) -> None:
     version = queued()
     lease = trainings.claim(version_id=version.pk, at=NOON)
     assert lease is not None
@@ -153,3 +153,26 @@ def test_a_training_learns_that_staff_asked_to_stop(db: None, monkeypatch: pytes
     ModelVersion.objects.filter(pk=version.pk).update(cancel_requested_at=NOON)
 
     assert lease.is_cancelled()
+
+
+def test_a_kept_lease_asks_nothing_of_the_workers_connection(
+    transactional_db: None, settings: Settings, django_assert_num_queries: DjangoAssertNumQueries
+) -> None:
+    """Which may be in the middle of a COPY: a query would wait for its end, for ever."""
+    settings.LEASE_SECONDS = 0.6
+    version = queued()
+    lease = trainings.claim(version_id=version.pk, at=timezone.now())
+    assert lease is not None
+    ModelVersion.objects.filter(pk=version.pk).update(cancel_requested_at=NOON)
+
+    with (
+        leases.kept(lease),
+        connection.cursor() as cursor,
+        django_assert_num_queries(0),
+        cursor.copy("COPY (SELECT generate_series(1, 3)) TO STDOUT") as copy,
+    ):
+        deadline = timezone.now() + timedelta(seconds=10)
+        while not lease.is_cancelled():
+            lease.renew(timezone.now())
+            assert timezone.now() < deadline
+        assert len(list(copy)) == 3
