@@ -10,6 +10,7 @@ import hashlib
 import uuid
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
+from importlib import import_module
 from typing import Any, ClassVar, TypeVar
 
 from django.db.models import Model
@@ -144,6 +145,12 @@ class ProductFactory(ModelFactory[Product]):
     launched_at = NOON - timedelta(days=300)
 
 
+# What every shop starts with. Tests with transactions of their own flush it away, so factories make it again.
+EVENT_TYPES: dict[str, tuple[str, str, float, int, bool]] = {
+    code: values for code, *values in import_module("catalog.migrations.0002_event_types").EVENT_TYPES
+}
+
+
 class EventTypeFactory(ModelFactory[EventType]):
     """Finds those that every shop starts with."""
 
@@ -152,8 +159,15 @@ class EventTypeFactory(ModelFactory[EventType]):
         django_get_or_create = ("code",)
 
     code = "purchase"
-    verb_en = "bought"
-    verb_zh_hans = "购买过"
+    verb_en = LazyAttribute(lambda row: _event_type(row.code)[0])
+    verb_zh_hans = LazyAttribute(lambda row: _event_type(row.code)[1])
+    strength = LazyAttribute(lambda row: _event_type(row.code)[2])
+    polarity = LazyAttribute(lambda row: _event_type(row.code)[3])
+    is_target = LazyAttribute(lambda row: _event_type(row.code)[4])
+
+
+def _event_type(code: str) -> tuple[str, str, float, int, bool]:
+    return EVENT_TYPES.get(code, EVENT_TYPES["purchase"])
 
 
 class InteractionFactory(ModelFactory[Interaction]):

@@ -24,6 +24,7 @@ from explanations.contract import (
 from explanations.models import Explanation
 from recommendations.models import Placement, Run, Slate
 from tests.factories import (
+    EVENT_TYPES,
     NOON,
     CategoryFactory,
     EventTypeFactory,
@@ -219,7 +220,8 @@ def live_shop() -> Shop:
     ]
     user = UserFactory(username="ada")
     shopper = ShopperFactory(user=user)
-    purchase, view = EventTypeFactory(code="purchase"), EventTypeFactory(code="view")
+    event_types = {code: EventTypeFactory(code=code) for code in EVENT_TYPES}
+    purchase, view = event_types["purchase"], event_types["view"]
     by_title = {product.title: product for product in products}
     history = {
         title: [
