@@ -35,9 +35,11 @@ def problems(page: Page) -> list[str]:
     )
 
 
-@pytest.mark.parametrize("size", [PHONE, DESK], ids=["phone", "desk"])
-@pytest.mark.parametrize("scheme", ["light", "dark"])
-@pytest.mark.parametrize("language", ["en", "zh-hans"])
+@pytest.mark.parametrize(  # every pair of two of them once
+    ("size", "scheme", "language"),
+    [(PHONE, "light", "en"), (PHONE, "dark", "zh-hans"), (DESK, "dark", "en"), (DESK, "light", "zh-hans")],
+    ids=["phone-light-en", "phone-dark-zh", "desk-dark-en", "desk-light-zh"],
+)
 def test_every_page_is_for_everybody(
     new_context: Callable[..., BrowserContext],
     live_server: LiveServer,

@@ -104,7 +104,7 @@ def test_by_keyboard_alone(page: Page, live_server: LiveServer, shop: Shop) -> N
     press("Escape")
     expect(panel).to_be_hidden()
     expect(why).to_be_focused()
-    expect(page).to_have_url(f"{live_server.url}/")
+    expect(page).to_have_url(f"{live_server.url}/#main")
 
     press("Enter")
     panel.get_by_role("button", name="Not interested").focus()
