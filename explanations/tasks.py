@@ -13,7 +13,7 @@ def compute_shard(*, shard_id: int) -> None:
     from explanations import engine  # type: ignore[attr-defined,unused-ignore]  # torch: worker only
 
     precompute.work(shard_id=shard_id, compute=engine.compute)
-    services.advance(at=timezone.now())
+    services.advance(at=timezone.now(), resend=False)
 
 
 @shared_task

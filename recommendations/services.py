@@ -93,13 +93,16 @@ def start_run(
     run = Run.objects.create(version=version, as_of=at, created_by=by, is_publish_wanted=publish_when_ready)
     shards.plan(run)
     if is_sent:
-        shards.send_due(run=run, at=at)
+        shards.send_due(run=run, at=at, resend=False)
     return run
 
 
 @transaction.atomic
-def advance(*, at: datetime) -> None:
+def advance(*, at: datetime, resend: bool = True) -> None:
     """Take every step that is due; safe to call at any time, from many processes.
+
+    A worker that has just ended its work calls it without `resend`: in that moment nobody holds anything, and all
+    that waits in the queue would look lost.
 
     1. Give up trainings and shards that were tried too often; send again what was lost.
     2. Start the run of each version that passed and is to be published.
@@ -108,12 +111,12 @@ def advance(*, at: datetime) -> None:
     with connection.cursor() as cursor:  # one at a time, so that nothing is sent or started twice
         cursor.execute("SELECT pg_advisory_xact_lock(%s)", [ADVANCE_LOCK])
     trainings.give_up(at=at)
-    trainings.send_due(at=at)
+    trainings.send_due(at=at, resend=resend)
     for version in ModelVersion.objects.passed().filter(is_publish_wanted=True, runs=None).order_by("pk"):
         start_run(version=version, by=version.created_by, at=at, publish_when_ready=True)
     for run in Run.objects.filter(state=Run.State.COMPUTING).order_by("pk"):
         if not complete_run_if_done(run=run, at=at):
-            shards.send_due(run=run, at=at)
+            shards.send_due(run=run, at=at, resend=resend)
 
 
 @transaction.atomic

@@ -49,10 +49,10 @@ def _ranges(ids: Iterator[int], size: int) -> Iterator[tuple[int, int]]:
         yield part[0], part[-1]
 
 
-def send_due(*, run: Run, at: datetime) -> int:
+def send_due(*, run: Run, at: datetime, resend: bool) -> int:
     """Enqueue shards whose worker died, and a window of those never sent or whose message got lost. How many."""
     is_lost = Q(sent_at__lt=at - leases.duration())
-    if Shard.objects.held(at).exists():  # else the others wait for the workers that are busy
+    if not resend or Shard.objects.held(at).exists():  # they wait for the workers that are busy
         is_lost = Q(pk__in=[])
     claimable = run.shards.claimable(at).order_by("number").values_list("pk", flat=True)
     pending = Q(state=Shard.State.PENDING)

@@ -12,7 +12,7 @@ def train(*, version_id: int) -> None:
     from recommendations import training  # type: ignore[attr-defined,unused-ignore]  # torch: worker only
 
     trainings.work(version_id=version_id, train=training.run)
-    services.advance(at=timezone.now())
+    services.advance(at=timezone.now(), resend=False)
 
 
 @shared_task

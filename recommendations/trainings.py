@@ -97,10 +97,10 @@ def give_up(*, at: datetime) -> int:
     return cancelled + failed
 
 
-def send_due(*, at: datetime) -> int:
+def send_due(*, at: datetime, resend: bool) -> int:
     """Enqueue trainings that were never sent, whose worker died, or whose message got lost. Returns how many."""
     due = Q(sent_at=None) | Q(sent_at__lt=F("leased_until"))
-    if not ModelVersion.objects.held(at).exists():  # else the others wait for the worker that is busy
+    if resend and not ModelVersion.objects.held(at).exists():  # else the others wait for the worker that is busy
         due |= Q(sent_at__lt=at - leases.duration())
     ids = list(ModelVersion.objects.claimable(at).filter(due).order_by("pk").values_list("pk", flat=True))
     ModelVersion.objects.filter(pk__in=ids).update(sent_at=at)

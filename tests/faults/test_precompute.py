@@ -184,11 +184,11 @@ def test_a_restarted_database_loses_nothing(run: Run, members: Crew, beat: Beat)
 
 
 def test_a_shard_that_always_raises_fails_its_run_visibly(run: Run, members: Crew, beat: Beat) -> None:
+    run.shards.exclude(number=1).delete()
     worker = members.start(STAND_IN_RAISES="1")
     worker.wait_until_ready()
 
     beat(lambda: Run.objects.filter(pk=run.pk, state=Run.State.FAILED).exists(), 60)
 
     run.refresh_from_db()
-    assert run.error.startswith("Shard ")
-    assert run.error.endswith("was tried 5 times: ZeroDivisionError: the stand-in was told to")
+    assert run.error == "Shard 1 was tried 5 times: ZeroDivisionError: the stand-in was told to"
