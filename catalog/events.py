@@ -95,13 +95,15 @@ def record_events(*, partner: Partner, events: Mapping[int, Event], at: datetime
 
 def _shoppers(partner: Partner, external_ids: set[str]) -> dict[str, int]:
     """Their keys; missing ones are created. They stay locked: none is erased before its events are written."""
-    rows = Shopper.objects.filter(partner=partner, external_id__in=external_ids)
-    known = set(rows.values_list("external_id", flat=True))
-    Shopper.objects.bulk_create(
-        [Shopper(partner=partner, external_id=external_id) for external_id in sorted(external_ids - known)],
-        ignore_conflicts=True,  # another batch may have just created them
-    )
-    return dict(rows.select_for_update(no_key=True).order_by("pk").values_list("external_id", "pk"))
+    found: dict[str, int] = {}
+    while missing := sorted(external_ids - found.keys()):
+        rows = Shopper.objects.filter(partner=partner, external_id__in=missing)
+        found |= rows.select_for_update(no_key=True).order_by("pk").values_list("external_id", "pk")
+        Shopper.objects.bulk_create(
+            [Shopper(partner=partner, external_id=new) for new in missing if new not in found],
+            ignore_conflicts=True,  # another batch may have just created them, and another request erased them again
+        )
+    return found
 
 
 def _insert(

@@ -37,15 +37,22 @@ class PartnerThrottle(SimpleRateThrottle):
             return True
         window, elapsed = divmod(self.timer(), self.duration)
         try:
-            self.cache.add(f"{key}-{window:.0f}", 0, timeout=2 * self.duration)
-            count = self.cache.incr(f"{key}-{window:.0f}")
+            count = self._count(f"{key}-{window:.0f}")
             last = self.cache.get(f"{key}-{window - 1:.0f}", 0)
-        except (RedisError, ValueError):
+        except RedisError:
             # A shop whose cache is down still shows its recommendations.
             logger.warning("Requests are not counted: the cache does not answer.")
             return True
         self.remaining = self.duration - elapsed
         return bool(count + last * (1 - elapsed / self.duration) <= self.num_requests)
+
+    def _count(self, key: str) -> int:
+        """One more in this window."""
+        try:
+            return int(self.cache.incr(key))
+        except ValueError:  # the first one
+            self.cache.add(key, 0, timeout=2 * self.duration)
+            return int(self.cache.incr(key))
 
     def wait(self) -> float:
         """Until this window ends."""

@@ -1,4 +1,8 @@
-"""Recommendations as the API shows them: the contract's facts under names, and its sentences in one language."""
+"""Recommendations as the API shows them: the contract's facts under names, and its sentences in one language.
+
+Already in the form that `serializers` describes and a test compares: passing a thousand fields through them once more
+would be a quarter of the time of an answer.
+"""
 
 from dataclasses import asdict
 from datetime import UTC, datetime
@@ -56,7 +60,7 @@ class Shown:
                 "external_id": product.external_id,
                 "title": product.name,
                 "category": category.path if category else None,
-                "price": product.price,
+                "price": None if product.price is None else f"{product.price:.2f}",
                 "currency": product.currency,
             },
             "explanation": self._explanation(item.contract),

@@ -80,8 +80,7 @@ class ExplanationView(ApiView):
             found = services.visible_recommendation(recommendation_id=recommendation_id, key=key_of(request))
         except services.UnknownRecommendation as error:
             raise NotFound("There is no recommendation of this id.") from error
-        shown = _shown(request, query, found).single()
-        return Response(forms.SingleRecommendationSerializer(shown).data)
+        return Response(_shown(request, query, found).single())
 
 
 def _recommendations(request: Request, query: Data, shopper: Shopper | None) -> Response:
@@ -96,8 +95,7 @@ def _recommendations(request: Request, query: Data, shopper: Shopper | None) -> 
         limit=query["limit"],
         context_product=context_product,
     )
-    shown = _shown(request, query, found).data()
-    return Response(forms.RecommendationsSerializer(shown).data)
+    return Response(_shown(request, query, found).data())
 
 
 def _shown(request: Request, query: Data, found: services.Recommendations) -> Shown:

@@ -220,7 +220,7 @@ def test_a_partner_over_its_rate_is_told_when_to_go_on(db: None, monkeypatch: py
 
 def test_without_a_cache_requests_are_answered_uncounted(db: None, monkeypatch: pytest.MonkeyPatch) -> None:
     class Silent:
-        def add(self, *_: object, **__: object) -> None:
+        def incr(self, *_: object, **__: object) -> None:
             raise RedisConnectionError
 
     monkeypatch.setattr(PartnerThrottle, "cache", Silent())

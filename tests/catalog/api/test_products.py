@@ -1,8 +1,10 @@
+import threading
 from datetime import timedelta
 from decimal import Decimal
 from typing import Any
 
 import pytest
+from django.db import connection
 from django.utils import timezone
 
 from catalog.models import Product
@@ -274,6 +276,28 @@ def test_a_full_batch_takes_a_handful_of_queries(db: None, django_assert_max_num
         response = client.put("products", batch)
 
     assert response.json() == {"created": 1000, "updated": 0, "unchanged": 0}
+
+
+def test_two_identical_batches_at_once_are_stored_once(transactional_db: None) -> None:
+    clients = [PartnerClient(), PartnerClient()]
+    rows = [{"external_id": f"p{n}", "title": f"Product {n}"} for n in range(200)]
+    batches = [{"products": rows}, {"products": rows[::-1]}]
+    start = threading.Barrier(2)
+    statuses: list[int] = []
+
+    def send(number: int) -> None:
+        start.wait()
+        statuses.append(clients[number].put("products", batches[number]).status_code)
+        connection.close()
+
+    threads = [threading.Thread(target=send, args=(number,)) for number in range(2)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(timeout=30)
+
+    assert statuses == [200, 200]
+    assert Product.objects.count() == 200
 
 
 def test_categories_and_event_types_are_listed(db: None) -> None:

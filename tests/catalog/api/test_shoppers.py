@@ -1,14 +1,24 @@
+import threading
 from datetime import timedelta
 from typing import Any
 
 import pytest
 from celery import current_app
+from django.db import connection
 
 from catalog.models import Interaction, Scope, Shopper, User
 from explanations.models import Explanation
 from recommendations.models import Slate
 from tests.api_client import PartnerClient, problems
-from tests.factories import NOON, InteractionFactory, PartnerFactory, ShopperFactory, StaffFactory
+from tests.factories import (
+    NOON,
+    EventTypeFactory,
+    InteractionFactory,
+    PartnerFactory,
+    ProductFactory,
+    ShopperFactory,
+    StaffFactory,
+)
 from tests.worlds import live_shop
 
 
@@ -126,6 +136,46 @@ def test_erasure_leaves_nothing_of_the_shopper_and_everything_of_the_others(db: 
     assert not Slate.objects.filter(shopper__isnull=False).exists()
     assert Slate.objects.count() == slates == Explanation.objects.count()
     assert not User.objects.filter(pk=shop.user.pk).exists()
+
+
+def test_erasure_and_events_at_once_leave_no_half_shopper(transactional_db: None) -> None:
+    EventTypeFactory()
+    ProductFactory(external_id="22423")
+    shopper = ShopperFactory(external_id="17850")
+    sender, eraser = PartnerClient(partner=shopper.partner), PartnerClient(partner=shopper.partner)
+    start = threading.Barrier(2)
+    statuses: list[int] = []
+
+    def send() -> None:
+        start.wait()
+        for turn in range(15):
+            event = {
+                "event_id": f"{turn}",
+                "type": "purchase",
+                "shopper": "17850",
+                "product": "22423",
+                "occurred_at": "2026-03-02T12:00:00Z",
+            }
+            statuses.append(sender.post("events", {"events": [event]}).status_code)
+        connection.close()
+
+    def erase() -> None:
+        start.wait()
+        statuses.extend(eraser.delete("shoppers/17850").status_code for _ in range(15))
+        connection.close()
+
+    threads = [threading.Thread(target=send), threading.Thread(target=erase)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(timeout=60)
+    final = eraser.delete("shoppers/17850").status_code
+
+    assert len(statuses) == 30
+    assert set(statuses) <= {200, 204, 404}
+    assert final in (204, 404)
+    assert not Shopper.objects.exists()
+    assert not Interaction.objects.exists()
 
 
 def test_erasure_keeps_the_account_of_staff(db: None) -> None:

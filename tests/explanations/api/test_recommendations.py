@@ -1,9 +1,12 @@
+import json
 from datetime import timedelta
 from typing import Any
 
 import pytest
+from rest_framework.renderers import JSONRenderer
 
 from catalog.models import Interaction, Scope, Shopper
+from explanations.api.serializers import RecommendationsSerializer, SingleRecommendationSerializer
 from explanations.contract import Cause
 from explanations.phrasing.names import VERBS
 from recommendations.models import Placement, Slate
@@ -282,6 +285,21 @@ def test_before_anything_is_published_the_list_is_empty(db: None) -> None:
         "computed_at": None,
         "recommendations": [],
     }
+
+
+@pytest.mark.parametrize("scopes", [[Scope.RECOMMENDATIONS_READ], list(Scope)])
+@pytest.mark.parametrize("query", [{"placement": "home"}, {"placement": "buy_again"}])
+def test_the_answer_has_the_fields_of_the_schema_and_no_others(
+    shop: Shop, scopes: list[Scope], query: dict[str, str]
+) -> None:
+    client = PartnerClient(partner=shop.shopper.partner, scopes=scopes)
+
+    listed = client.get(_path(shop), limit=20, **query)
+    single = client.get(f"explanations/{listed.json()['recommendations'][0]['id']}")
+
+    for response, serializer in ((listed, RecommendationsSerializer), (single, SingleRecommendationSerializer)):
+        through = JSONRenderer().render(serializer(response.data).data)
+        assert json.loads(through) == response.json()
 
 
 @pytest.mark.parametrize("limit", [1, 20])
