@@ -21,7 +21,7 @@ def entries() -> list[polib.POEntry]:
     return list(polib.pofile(str(CATALOGUE), wrapwidth=WIDTH))
 
 
-def texts(entry: polib.POEntry) -> list[str]:
+def texts(entry: polib.POEntry | polib.MOEntry) -> list[str]:
     return list(entry.msgstr_plural.values()) if entry.msgid_plural else [entry.msgstr]
 
 
