@@ -138,6 +138,7 @@ def revert_import(*, source: Import, at: datetime, progress: Report = silent) ->
         while deleted := _delete_some(source):
             done += deleted
             progress(Progress(phase="reverting", done=done, total=total))
+        _forget_upload(source)
     source.refresh_from_db()
     return source
 

@@ -321,6 +321,18 @@ def test_rows_are_streamed_by_shopper_time_product_and_id_with_nobody_first(prod
     np.testing.assert_array_equal(streamed["value"], [np.nan, 4.5, np.nan, np.nan, np.nan])
 
 
+def test_a_reader_may_stop_early(transactional_db: None) -> None:
+    shopper, product = ShopperFactory(), ProductFactory()
+    for n in range(3):
+        buy(shopper, product, days=n)
+    report = clean()
+
+    for _rows in quality.stream_clean(report, batch_size=1):
+        break
+
+    assert len(usable(report)) == 3
+
+
 def test_a_report_selects_the_same_rows_whatever_has_changed_since(shopper: Shopper, product: Product) -> None:
     for n in range(100):
         buy(shopper, product, days=n / 10, quantity=2)
