@@ -19,8 +19,7 @@ def port(process_environment: dict[str, str], monkeypatch: pytest.MonkeyPatch) -
         monkeypatch.setenv(name, value)
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
-        free = int(probe.getsockname()[1])
-    return free
+        return int(probe.getsockname()[1])
 
 
 def _is_alive(pid: int) -> bool:
