@@ -6,8 +6,8 @@ from django.db import InterfaceError, OperationalError
 from django.utils import timezone
 
 from config.demo.console import Console
-from recommendations import services
-from recommendations.models import ModelVersion, Run, Shard
+from recommendations import progress, services
+from recommendations.models import ModelVersion, Run
 
 
 class ModelFailed(Exception):
@@ -19,6 +19,7 @@ class Pipeline:
 
     def __init__(self, console: Console) -> None:
         self._console = console
+        self._began_at = time.monotonic()
         self._looked_at = 0.0
 
     def is_live(self) -> bool:
@@ -28,7 +29,7 @@ class Pipeline:
         try:
             services.advance(at=timezone.now())
             is_live = Run.objects.live().exists()
-            self._console.progress(_describe())
+            self._console.progress(f"{_describe()} ({time.monotonic() - self._began_at:.0f} s)")
         except (OperationalError, InterfaceError):  # the database is being started again
             is_live = False
         self._looked_at = time.monotonic()
@@ -38,18 +39,13 @@ class Pipeline:
 def _describe() -> str:
     run = Run.objects.filter(state=Run.State.COMPUTING).order_by("pk").last()
     if run is not None:
-        done, total = run.shards.filter(state=Shard.State.DONE).count(), run.shards.count()
-        return f"{run}: {done} of {total} shards scored, explained and verified"
+        return progress.of_run(run)
     version = ModelVersion.objects.order_by("pk").last()
     if version is None:
         raise ModelFailed("no model was asked for")
-    if version.state in {ModelVersion.State.REJECTED, ModelVersion.State.FAILED, ModelVersion.State.CANCELLED}:
-        raise ModelFailed(f"{version} {version.get_state_display()}: {version.error or version.gate}")
+    if version.state in progress.ENDED and version.state != ModelVersion.State.PASSED:
+        raise ModelFailed(progress.of_training(version) + (f" {version.gate}" if version.gate else ""))
     ended = version.runs.order_by("pk").last()
     if ended is not None and ended.state != Run.State.LIVE:
-        raise ModelFailed(f"{ended} {ended.get_state_display()}: {ended.error}")
-    epoch = version.epochs.order_by("number").last()
-    if epoch is None:
-        return f"{version} {version.get_state_display()}"
-    measured = f"loss {epoch.loss:.3f}, validation NDCG@10 {epoch.validation_ndcg:.4f}"
-    return f"{version} {version.get_state_display()}: epoch {epoch.number}, {measured}"
+        raise ModelFailed(progress.of_run(ended))
+    return progress.of_training(version)

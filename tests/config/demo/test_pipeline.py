@@ -36,4 +36,4 @@ def test_an_epoch_is_told_with_its_measures(db: None) -> None:
 
     assert not pipeline.is_live()
 
-    assert output.getvalue() == f"  … {version} queued: epoch 3, loss 4.250, validation NDCG@10 0.1234\n"
+    assert output.getvalue() == f"  … {version} queued: epoch 3, loss 4.2500, validation NDCG@10 0.1234 (0 s)\n"
