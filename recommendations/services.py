@@ -3,6 +3,7 @@
 import logging
 from collections.abc import Mapping
 from datetime import datetime, timedelta
+from itertools import islice
 from typing import Any
 
 from django.conf import settings
@@ -205,10 +206,11 @@ def delete_superseded_slates(*, before: datetime) -> int:
 
 
 def _delete_slates(slates: QuerySet[Slate]) -> int:
+    ids = slates.order_by("pk").values_list("pk", flat=True).iterator(chunk_size=DELETED_AT_ONCE)
     deleted = 0
-    while ids := list(slates.values_list("pk", flat=True)[:DELETED_AT_ONCE]):
-        Slate.objects.filter(pk__in=ids).delete()
-        deleted += len(ids)
+    while part := list(islice(ids, DELETED_AT_ONCE)):  # one scan, many short transactions
+        Slate.objects.filter(pk__in=part).delete()
+        deleted += len(part)
     return deleted
 
 

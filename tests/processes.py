@@ -5,7 +5,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -21,17 +21,24 @@ def wait_until(condition: Callable[[], bool], *, seconds: float, what: str) -> N
 class Worker:
     """A Celery worker with one child process, in a process group of its own."""
 
-    def __init__(self, *, queues: str, environment: Mapping[str, str], log: Path) -> None:
+    def __init__(
+        self, *, app: str, queues: str, options: Sequence[str], environment: Mapping[str, str], log: Path
+    ) -> None:
         self._log = log
-        options = ["-Q", queues, "--concurrency", "1", "-n", f"{log.stem}@%h", "--loglevel", "info"]
+        options = ["-Q", queues, "--concurrency", "1", "-n", f"{log.stem}@%h", "--loglevel", "info", *options]
         with log.open("wb") as output:
             self._process = subprocess.Popen(
-                [sys.executable, "-m", "celery", "-A", "tests.worker", "--quiet", "worker", *options],
+                [sys.executable, "-m", "celery", "-A", app, "--quiet", "worker", *options],
                 env=dict(environment),
                 stdout=output,
                 stderr=output,
                 start_new_session=True,
             )
+
+    @property
+    def pid(self) -> int:
+        """Of the parent, which takes messages and hands them to its child."""
+        return self._process.pid
 
     def log(self) -> str:
         return self._log.read_text(errors="replace")
@@ -58,9 +65,21 @@ class Crew:
         self._folder = folder
         self.workers: list[Worker] = []
 
-    def start(self, queues: str = "precompute", **environment: str) -> Worker:
-        log = self._folder / f"worker{len(self.workers)}.log"
-        worker = Worker(queues=queues, environment=self._environment | environment, log=log)
+    def start(
+        self,
+        queues: str = "precompute",
+        *,
+        app: str = "tests.worker",
+        options: Sequence[str] = (),
+        **environment: str,
+    ) -> Worker:
+        worker = Worker(
+            app=app,
+            queues=queues,
+            options=options,
+            environment=self._environment | environment,
+            log=self._folder / f"worker{len(self.workers)}.log",
+        )
         self.workers.append(worker)
         return worker
 
