@@ -36,8 +36,9 @@ def line_of(contract: Contract, names: Names) -> Line:
         return compose(_("What led to this must not be named, so it is not shown"), {})
     match contract.cause:
         case Cause.HISTORY | Cause.HISTORY_GROUP:
-            if contract.status is Status.VERIFIED and contract.verified_reasons:
-                return _because(_strongest(contract.verified_reasons), names)
+            said = [reason for reason in contract.verified_reasons if reason.evidence]
+            if contract.status is Status.VERIFIED and said:
+                return _because(_strongest(said), names)
             return compose(_("Fits your history as a whole; no single reason passed the check"), {})
         case Cause.VIEWED_PRODUCT:
             return _goes_with(contract, names)
@@ -148,13 +149,17 @@ def _because_of_group(reason: Reason, names: Names) -> Line:
     return compose(_("Because of %(count)s things in your history"), slots)
 
 
+def context_of(contract: Contract) -> int | None:
+    """The product on whose page the recommendation stands, where there is one."""
+    units = (reason.evidence for reason in contract.reasons if reason.type is ReasonType.CONTEXT_PRODUCT)
+    return next((unit.product_id for evidence in units for unit in evidence), None)
+
+
 def _goes_with(contract: Contract, names: Names) -> Line:
-    units = [unit for reason in contract.reasons for unit in reason.evidence]
-    if not units:
+    context = context_of(contract)
+    if context is None:
         return compose(_("Similar to what you are viewing"), {})
-    slots: Slots = {"title": _title(units[0], names)}
-    if contract.extra.get("together", 0) > COUNTED_PEOPLE:
-        return compose(_("Often bought together with %(title)s"), slots)
+    slots: Slots = {"title": names.product(context, characters=36 if is_chinese() else 48)}
     return compose(_("Goes with %(title)s"), slots)
 
 
@@ -199,6 +204,8 @@ def _popular(contract: Contract) -> Line:
     if buyers := _buyers(contract):
         slots: Slots = {"count": grouped(buyers)}
         return compose(_("Bought by about %(count)s shoppers; not chosen from your history"), slots)
+    if context_of(contract) is not None:
+        return compose(_("Popular in the whole shop, not beside this product alone"), {})
     return compose(_("Popular in the whole shop; not chosen from your history"), {})
 
 

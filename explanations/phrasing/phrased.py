@@ -9,13 +9,14 @@ from django.utils.translation import pgettext
 
 from catalog.models import Category, Product
 from explanations.contract import Band, Cause, Contract, Counterfactual, Provenance, Status, Strength
-from explanations.phrasing.lines import label_of, line_of
+from explanations.phrasing.lines import context_of, label_of, line_of
 from explanations.phrasing.names import Names
 from explanations.phrasing.statements import Statement, statements
 from explanations.phrasing.text import Segment, compose, grouped, ordinal, plain, time_of
 
 TITLE_CHARACTERS = 48
-OWN_HISTORY = (Cause.HISTORY, Cause.HISTORY_GROUP)
+BECAUSE = (Cause.HISTORY, Cause.HISTORY_GROUP)
+OWN_HISTORY = (*BECAUSE, Cause.BUY_AGAIN)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -60,7 +61,7 @@ def phrase(
             opposing=opposing,
             counterfactual=_counterfactual(contract, names),
             band=_band(contract.band),
-            chance=_chance(contract),
+            chance=_chance(contract, names),
             provenance=_provenance(contract.provenance) if contract.provenance else None,
         )
 
@@ -70,7 +71,7 @@ def _claim(contract: Contract, line: str) -> str:
     verified = contract.verified_reasons
     if (
         contract.status is Status.VERIFIED
-        and contract.cause in OWN_HISTORY
+        and contract.cause in BECAUSE
         and len(verified) == 1
         and (without := verified[0].rank_without) is not None
         and without != contract.target.rank
@@ -127,19 +128,34 @@ def _band(band: Band) -> str:
     }[band]
 
 
-def _chance(contract: Contract) -> str:
-    """A calibrated probability as a share of recommendations like it: no more exact than it is."""
-    probability = contract.target.probability
-    slots = {"band": _band(contract.band)}
+def _chance(contract: Contract, names: Names) -> str:
+    """A calibrated probability as a share of recommendations like it, or of baskets with the product on the page."""
+    context = context_of(contract)
+    slots: dict[str, str | int | Segment] = {"band": _band(contract.band)}
+    if context is not None:
+        slots["title"] = names.product(context, characters=TITLE_CHARACTERS)
+    return plain(compose(_chance_of(contract.target.probability, slots, in_baskets=context is not None), slots))
+
+
+def _chance_of(probability: float, slots: dict[str, str | int | Segment], *, in_baskets: bool) -> str:
+    """The sentence for a probability, no more exact than it is; adds its `count` to the slots."""
     if probability < 0.001:
-        return _("%(band)s: of recommendations scored like this, fewer than 1 in 1,000 is in the next basket.") % slots
+        if in_baskets:
+            return _("%(band)s: fewer than 1 in 1,000 baskets with %(title)s holds this too.")
+        return _("%(band)s: of recommendations scored like this, fewer than 1 in 1,000 is in the next basket.")
     if probability >= 0.95:
-        return _("%(band)s: of recommendations scored like this, more than 9 in 10 are in the next basket.") % slots
+        if in_baskets:
+            return _("%(band)s: more than 9 in 10 baskets with %(title)s hold this too.")
+        return _("%(band)s: of recommendations scored like this, more than 9 in 10 are in the next basket.")
     if probability >= 0.3:
-        slots["count"] = str(max(3, min(9, round(probability * 10))))
-        return _("%(band)s: of recommendations scored like this, about %(count)s in 10 are in the next basket.") % slots
+        slots["count"] = max(3, min(9, round(probability * 10)))
+        if in_baskets:
+            return _("%(band)s: about %(count)s in 10 baskets with %(title)s hold this too.")
+        return _("%(band)s: of recommendations scored like this, about %(count)s in 10 are in the next basket.")
     slots["count"] = grouped(_rounded(1 / probability))
-    return _("%(band)s: of recommendations scored like this, about 1 in %(count)s is in the next basket.") % slots
+    if in_baskets:
+        return _("%(band)s: about 1 in %(count)s baskets with %(title)s holds this too.")
+    return _("%(band)s: of recommendations scored like this, about 1 in %(count)s is in the next basket.")
 
 
 def _rounded(number: float) -> int:

@@ -41,9 +41,12 @@ class Statement:
 
 def statements(contract: Contract, names: Names) -> tuple[tuple[Statement, ...], tuple[Statement, ...]]:
     """Supporting and opposing, strongest first. Only what was replayed on the model is said."""
-    supporting = sorted(contract.verified_reasons, key=lambda reason: -reason.delta)
+    supporting = sorted(
+        (reason for reason in contract.verified_reasons if reason.evidence), key=lambda reason: -reason.delta
+    )
+    replayed = (each for each in contract.opposing if each.is_verified or each.rank_without is not None)
     opposing = sorted(
-        (reason for reason in contract.opposing if reason.is_verified or reason.rank_without is not None),
+        (reason for reason in replayed if reason.evidence),
         key=lambda reason: reason.delta,
     )
     longest = max((abs(reason.delta) for reason in [*supporting, *opposing]), default=0.0) or 1.0

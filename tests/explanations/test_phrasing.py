@@ -133,6 +133,32 @@ def test_a_verified_history_is_a_because(reasons: list[Reason], english: str, ch
             "全店热门，并非依据您的记录选出",
         ),
         (
+            contract(
+                1,
+                cause=Cause.POPULAR,
+                reasons=(reason(evidence(2), type=ReasonType.CONTEXT_PRODUCT, is_verified=False),),
+            ),
+            "Popular",
+            "Popular in the whole shop, not beside this product alone",
+            "全店热门，并不只是与本商品相配",
+        ),
+        (  # bought before, but that carries nothing
+            contract(
+                1,
+                cause=Cause.BUY_AGAIN,
+                reasons=(reason(evidence(1, times=1), type=ReasonType.REPEAT, delta=0.0, is_verified=False),),
+            ),
+            None,
+            "You bought this on 1 November 2011",
+            "您在 2011 年 11 月 1 日购买过",
+        ),
+        (
+            contract(1, cause=Cause.BUY_AGAIN, reasons=(reason(type=ReasonType.REPEAT, is_verified=False),)),
+            None,
+            "From your earlier purchases",
+            "来自您以前的购买",
+        ),
+        (
             contract(1, cause=Cause.NOT_PERSONAL),
             "For everyone",
             "The same for everyone; no history is used",
@@ -233,6 +259,14 @@ def test_a_chance_is_a_share_of_something(probability: float, english: str) -> N
     assert said(replace(stated, target=replace(stated.target, probability=probability))).chance == english
 
 
+def test_beside_a_product_the_chance_is_a_share_of_its_baskets() -> None:
+    context = reason(evidence(2), type=ReasonType.CONTEXT_PRODUCT)
+    stated = contract(1, rank=2, cause=Cause.VIEWED_PRODUCT, reasons=(context,))
+
+    assert said(stated).chance == "High chance: about 1 in 10 baskets with Vintage tin set holds this too."
+    assert said(stated, "zh-hans").chance == "可能性高：含有「Vintage tin set」的购物篮中，每 10 个约有 1 个也有它。"
+
+
 def test_the_provenance_is_named() -> None:
     phrased = said(replace(contract(1), provenance=provenance(run_id=5, version_id=12)))
 
@@ -268,7 +302,7 @@ EVIDENCE = st.builds(
 REASON = st.builds(
     Reason,
     type=st.sampled_from(ReasonType),
-    evidence=st.lists(EVIDENCE, min_size=1, max_size=6).map(tuple),
+    evidence=st.lists(EVIDENCE, max_size=6).map(tuple),
     category_id=st.none() | st.integers(1, 4),
     delta=st.floats(-50, 50),
     rank_without=st.none() | st.integers(1, 90_000),
@@ -298,7 +332,7 @@ CONTRACT = st.builds(
         rank=st.integers(1, 90_000),
         replacement_id=st.none() | st.integers(1, 8),
     ),
-    extra=st.dictionaries(st.sampled_from(["buyers", "together"]), st.integers(0, 5000)),
+    extra=st.dictionaries(st.just("buyers"), st.integers(0, 5000)),
 )
 
 
