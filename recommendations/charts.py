@@ -29,6 +29,7 @@ class Bar:
     label: str
     value: float
     note: str = ""
+    is_quiet: bool = False  # stands beside what the chart is about
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -197,7 +198,7 @@ def bars(*, title: str, bars: Sequence[Bar], unit: str) -> SafeString:
     for row, bar in enumerate(bars):
         y = MARGIN + row * ROW
         drawing.text(LABELS - 10, y + 19, bar.label, anchor="end", limit=25)
-        drawing.rect(LABELS, y + 6, scale(bar.value) - LABELS, ROW - 12, "for")
+        drawing.rect(LABELS, y + 6, scale(bar.value) - LABELS, ROW - 12, "soft" if bar.is_quiet else "for")
         drawing.text(scale(bar.value) + 8, y + 19, f"{number(bar.value)} {bar.note}".strip(), kind="ink")
     return drawing.svg()
 

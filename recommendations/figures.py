@@ -6,9 +6,33 @@ from typing import Any
 
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
 
 from recommendations import charts
-from recommendations.models import ModelVersion, Run
+from recommendations.models import ModelVersion, Placement, Run
+
+LABELS = {  # codes that metrics, summaries and contracts use
+    "transformer": gettext_lazy("transformer"),
+    "popular": gettext_lazy("popular"),
+    "recent_popular": gettext_lazy("popular lately"),
+    "item_knn": gettext_lazy("item k-nearest neighbours"),
+    "personal_frequency": gettext_lazy("personal frequency"),
+    "history": gettext_lazy("one thing in the history"),
+    "history_group": gettext_lazy("several things together"),
+    "viewed_product": gettext_lazy("the product on the page"),
+    "buy_again": gettext_lazy("repeat purchases"),
+    "new": gettext_lazy("new in the shop"),
+    "not_personal": gettext_lazy("the same for everybody"),
+    "verified": gettext_lazy("verified"),
+    "fallback": gettext_lazy("fallback"),
+    "withheld": gettext_lazy("withheld"),
+}
+
+KINDS = {  # of purchases that a version is measured on
+    "new": gettext_lazy("Products new to the shopper"),
+    "repeat": gettext_lazy("Repeat purchases"),
+    "all": gettext_lazy("All purchases"),
+}
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -25,16 +49,14 @@ def tables(facts: Mapping[str, Any], title: str = "") -> Iterator[Table]:
     scalars = {name: value for name, value in facts.items() if not isinstance(value, Mapping)}
     flat = {name: value for name, value in facts.items() if isinstance(value, Mapping) and _is_flat(value)}
     if scalars:
-        yield Table(
-            title=title, columns=(), rows=tuple((_words(name), _text(value)) for name, value in scalars.items())
-        )
+        yield Table(title=title, columns=(), rows=tuple((label(name), _text(value)) for name, value in scalars.items()))
     if flat:
         columns = tuple(dict.fromkeys(name for row in flat.values() for name in row))
         yield Table(
             title=title,
             columns=tuple(_words(name) for name in columns),
             rows=tuple(
-                (_words(name), *(_text(row[column]) if column in row else "" for column in columns))
+                (label(name), *(_text(row[column]) if column in row else "" for column in columns))
                 for name, row in flat.items()
             ),
         )
@@ -63,12 +85,76 @@ def _text(value: object) -> str:
     return "—" if value is None else str(value)
 
 
+def label(name: str) -> str:
+    """A stored code in the reader's language."""
+    return str(LABELS[name]) if name in LABELS else _words(name)
+
+
 def headline(version: ModelVersion) -> float | None:
-    """NDCG@10 on the test split, products new to the shopper."""
-    value: Any = version.metrics
-    for name in ("test", "ndcg@10"):
-        value = value.get(name) if isinstance(value, dict) else None
-    return float(value) if isinstance(value, int | float) else None
+    """NDCG@10 on the test period, products new to the shopper."""
+    measured = version.metrics.get("new", {}).get("transformer", {}).get("ndcg@10")
+    return float(measured) if measured is not None else None
+
+
+def contest(version: ModelVersion) -> list[Table]:
+    """The transformer beside every baseline, a table a kind of purchase, with the paired difference in NDCG@10."""
+    found = []
+    for kind, name in KINDS.items():
+        measured = version.metrics.get(kind)
+        if not measured:
+            continue
+        against = measured.get("against", {})
+        contestants = [name for name, value in measured.items() if isinstance(value, Mapping) and name != "against"]
+        contestants.sort(key=lambda name: (name != "transformer", -measured[name].get("ndcg@10", 0.0)))
+        measures = sorted({name for contestant in contestants for name in measured[contestant]}, key=_measure_order)
+        title = _("%(kind)s, %(count)s shoppers") % {"kind": name, "count": f"{measured.get('shoppers', 0):,}"}
+        found.append(
+            Table(
+                title=title,
+                columns=(*measures, _("difference in NDCG@10, 95 % interval")),
+                rows=tuple(
+                    (
+                        label(name),
+                        *(_text(measured[name].get(measure)) for measure in measures),
+                        _interval(against.get(name)),
+                    )
+                    for name in contestants
+                ),
+            )
+        )
+    return found
+
+
+def other_metrics(version: ModelVersion) -> list[Table]:
+    return list(tables({name: value for name, value in version.metrics.items() if name not in KINDS}))
+
+
+def _measure_order(name: str) -> tuple[int, str]:
+    return next((at for at, start in enumerate(("ndcg", "hr", "mrr", "recall")) if name.startswith(start)), 9), name
+
+
+def _interval(difference: Mapping[str, float] | None) -> str:
+    if difference is None:
+        return ""
+    return f"{difference['difference']:+.4f} ({difference['low']:+.4f} … {difference['high']:+.4f})".replace("-", "−")
+
+
+def contest_chart(version: ModelVersion) -> SafeString | None:
+    """NDCG@10 on products new to the shopper: ours and the baselines."""
+    measured = version.metrics.get("new") or {}
+    values = {
+        name: value["ndcg@10"] for name, value in measured.items() if isinstance(value, Mapping) and "ndcg@10" in value
+    }
+    if not values:
+        return None
+    return charts.bars(
+        title=_("NDCG@10 on products new to the shopper"),
+        bars=[
+            charts.Bar(label=label(name), value=value, is_quiet=name != "transformer")
+            for name, value in sorted(values.items(), key=lambda pair: -pair[1])
+        ],
+        unit=_("NDCG@10, all products ranked"),
+    )
 
 
 def epoch_charts(version: ModelVersion) -> list[tuple[str, SafeString]]:
@@ -101,20 +187,36 @@ def epoch_charts(version: ModelVersion) -> list[tuple[str, SafeString]]:
     ]
 
 
-def calibration_chart(version: ModelVersion) -> SafeString | None:
-    """The reliability diagram of the stored curve."""
-    points = [
-        charts.Point(predicted=entry["predicted"], observed=entry["observed"], count=entry["count"])
-        for entry in version.calibration.get("curve", ())
+def calibration_charts(version: ModelVersion) -> list[tuple[str, float, SafeString]]:
+    """For each placement: its name, its expected calibration error, and its reliability diagram."""
+    return [
+        (
+            _placement(placement),
+            entry["ece"],
+            charts.calibration(
+                title=_("Stated chance against what happened: %(placement)s") % {"placement": _placement(placement)},
+                points=[
+                    charts.Point(predicted=point["chance"], observed=point["rate"], count=int(point["count"]))
+                    for point in entry["curve"]
+                ],
+                across=_("stated chance of being in the next basket"),
+                up=_("share that really was"),
+            ),
+        )
+        for placement, entry in version.calibration.items()
+        if isinstance(entry, Mapping) and entry.get("curve")
     ]
-    if not points:
-        return None
-    return charts.calibration(
-        title=_("Stated chance against what happened"),
-        points=points,
-        across=_("stated chance that the product is in the next basket"),
-        up=_("share that really was"),
-    )
+
+
+def _placement(value: str) -> str:
+    return str(Placement(value).label) if value in Placement.values else value
+
+
+def verified_share(run: Run) -> float | None:
+    """Of all explained recommendations of the run, those with a verified reason."""
+    statuses = run.summary.get("statuses") or {}
+    total = sum(statuses.values())
+    return statuses.get("verified", 0) / total if total else None
 
 
 def cause_chart(run: Run) -> SafeString | None:
@@ -126,8 +228,32 @@ def cause_chart(run: Run) -> SafeString | None:
     return charts.bars(
         title=_("Recommendations by cause"),
         bars=[
-            charts.Bar(label=_words(cause), value=count, note=f"({count / total:.0%})")
+            charts.Bar(label=label(cause), value=count, note=f"({count / total:.0%})")
             for cause, count in sorted(causes.items(), key=lambda pair: -pair[1])
         ],
         unit=_("recommendations"),
     )
+
+
+def coverage(run: Run) -> Table | None:
+    """Slates and causes of each placement."""
+    placements = run.summary.get("placements") or {}
+    causes = sorted({cause for placement in placements.values() for cause in placement.get("causes", {})})
+    if not placements:
+        return None
+    return Table(
+        title=_("By placement"),
+        columns=(_("slates"), *(label(cause) for cause in causes)),
+        rows=tuple(
+            (
+                _placement(name),
+                _text(placement.get("slates", 0)),
+                *(_text(placement.get("causes", {}).get(cause, 0)) for cause in causes),
+            )
+            for name, placement in placements.items()
+        ),
+    )
+
+
+def other_summary(run: Run) -> list[Table]:
+    return list(tables({name: value for name, value in run.summary.items() if name not in {"causes", "placements"}}))

@@ -248,7 +248,7 @@ class ModelVersionFactory(ModelFactory[ModelVersion]):
     snapshot = SubFactory(SnapshotFactory)
     state = ModelVersion.State.PASSED
     config: ClassVar[dict[str, Any]] = {"width": 64, "blocks": 1}
-    metrics: ClassVar[dict[str, Any]] = {"test": {"ndcg@10": 0.08}}
+    metrics: ClassVar[dict[str, Any]] = {"new": {"transformer": {"ndcg@10": 0.08}}}
     weights = Sequence(lambda n: f"weights-{n}")
     weights_checksum = "0" * 64
     started_at = NOON - timedelta(hours=2)

@@ -64,7 +64,6 @@ class RunAdmin(BatchWritten[Run]):
     def render_change_form(self, request: HttpRequest, context: dict[str, Any], *args: Any, **kwargs: Any) -> Any:
         run: Run = context["original"]
         now = timezone.now()
-        summary = {name: value for name, value in run.summary.items() if name != "causes"}
         context |= {
             "title": _("Run %(number)d") % {"number": run.pk},
             "subtitle": None,
@@ -72,7 +71,9 @@ class RunAdmin(BatchWritten[Run]):
             "progress": standing.of_run(run, now),
             "took": standing.took(run.created_at, run.ready_at or now),
             "cause_chart": figures.cause_chart(run),
-            "summary_tables": list(figures.tables(summary)),
+            "coverage": [table] if (table := figures.coverage(run)) else [],
+            "verified_share": figures.verified_share(run),
+            "summary_tables": figures.other_summary(run),
             "version_url": row_url(run.version),
             "shards_url": list_url(Shard, run__id__exact=run.pk),
             "slates_url": list_url(Slate, run__id__exact=run.pk),
