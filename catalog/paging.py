@@ -116,6 +116,7 @@ class BigTableAdmin(admin.ModelAdmin[M]):
     show_full_result_count = False
     show_facets = ShowFacets.NEVER  # a facet is a count a filter
     list_per_page = 50
+    ordering = ("-pk",)
 
     def is_large(self) -> bool:
         return self.large_from == 0 or estimated_rows(self.model._base_manager.all()) >= self.large_from

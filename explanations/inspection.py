@@ -11,6 +11,7 @@ from catalog.models import Category, Product, Shopper
 from explanations.contract import Contract, Reason, unpack, unpack_provenance
 from explanations.models import Explanation
 from explanations.phrasing import Phrased, phrase
+from recommendations.figures import label
 from recommendations.models import Slate
 
 LANGUAGES = ("en", "zh-hans")
@@ -43,6 +44,14 @@ class Inspected:
     def computed_at(self) -> datetime | None:
         provenance = self.contract.provenance
         return datetime.fromtimestamp(provenance.computed_at, UTC) if provenance else None
+
+    @property
+    def cause(self) -> str:
+        return label(self.contract.cause.value)
+
+    @property
+    def status(self) -> str:
+        return label(self.contract.status.value)
 
     @property
     def percent(self) -> str:

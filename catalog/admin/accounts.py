@@ -32,6 +32,7 @@ class PartnerAdmin(admin.ModelAdmin[Partner]):
     list_display = ("name", "slug", "is_active", "created_at", "keys_link", "shoppers_link")
     list_filter = ("is_active",)
     search_fields = ("name", "slug")
+    ordering = ("name", "id")
     readonly_fields = ("created_at",)
     prepopulated_fields = {"slug": ("name",)}
 
@@ -66,6 +67,7 @@ class PartnerKeyAdmin(admin.ModelAdmin[PartnerKey]):
     list_filter = ("partner", ("revoked_at", admin.EmptyFieldListFilter), "sees_all_shoppers")
     list_select_related = ("partner",)
     search_fields = ("prefix", "name", "partner__name")
+    ordering = ("-id",)
     search_help_text = _("Prefix, name or partner.")
     autocomplete_fields = ("partner",)
     actions = ("revoke",)
