@@ -193,7 +193,8 @@ def bars(*, title: str, bars: Sequence[Bar], unit: str) -> SafeString:
     height = MARGIN + ROW * len(bars) + AXIS
     described = "; ".join(f"{bar.label}: {number(bar.value)} {bar.note}".strip() for bar in bars)
     drawing = _Drawing(title=title, description=described, height=height)
-    scale = _Scale(0.0, max([bar.value for bar in bars], default=1.0) or 1.0, LABELS, WIDTH - VALUES - MARGIN)
+    room = VALUES + (44 if any(bar.note for bar in bars) else 0)
+    scale = _Scale(0.0, max([bar.value for bar in bars], default=1.0) or 1.0, LABELS, WIDTH - room - MARGIN)
     drawing.horizontal_axis(scale, unit, MARGIN, MARGIN + ROW * len(bars))
     for row, bar in enumerate(bars):
         y = MARGIN + row * ROW
@@ -270,7 +271,8 @@ def curve(
 ) -> SafeString:
     """One series over epochs; `best` marks the epoch whose weights were kept."""
     plot_height, left = 200, 60
-    bottom = MARGIN + plot_height
+    top = MARGIN + 12
+    bottom = top + plot_height
     values = [value for _x, value in points]
     low, high = min(values, default=0.0), max(values, default=1.0)
     room = (high - low) * 0.08 or abs(high) * 0.1 or 1.0
@@ -283,7 +285,7 @@ def curve(
     )
     drawing = _Drawing(title=title, description=described, height=bottom + AXIS)
     x = _Scale(first, last if last > first else first + 1, left, WIDTH - 60)
-    y = _Scale(low - room, high + room, bottom, MARGIN)
+    y = _Scale(low - room, high + room, bottom, top)
     for tick in y.ticks(4):
         drawing.line(left, y(tick), WIDTH - 60, y(tick))
         drawing.text(left - 8, y(tick) + 4, number(tick), anchor="end", kind="soft")
@@ -291,7 +293,7 @@ def curve(
         if tick == int(tick):
             drawing.text(x(tick), bottom + 18, number(tick), anchor="middle", kind="soft")
     drawing.text((left + WIDTH - 60) / 2, bottom + 36, across, anchor="middle", kind="soft")
-    drawing.text(left, MARGIN + 2, up, kind="soft")
+    drawing.text(left, MARGIN, up, kind="soft")
     drawing.line(left, bottom, WIDTH - 60, bottom, "soft")
     drawing.curve([(x(at), y(value)) for at, value in points], "for")
     for at, value in points:

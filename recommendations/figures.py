@@ -23,6 +23,12 @@ LABELS = {  # codes that metrics, summaries and contracts use
     "buy_again": gettext_lazy("repeat purchases"),
     "new": gettext_lazy("new in the shop"),
     "not_personal": gettext_lazy("the same for everybody"),
+    "companions": gettext_lazy("products that go together"),
+    "shards": gettext_lazy("shards"),
+    "slates": gettext_lazy("slates"),
+    "seconds": gettext_lazy("seconds of workers"),
+    "left_out": gettext_lazy("left out: the shopper is gone or switched personalisation off"),
+    "statuses": gettext_lazy("statuses"),
     "verified": gettext_lazy("verified"),
     "fallback": gettext_lazy("fallback"),
     "withheld": gettext_lazy("withheld"),
@@ -54,7 +60,7 @@ def tables(facts: Mapping[str, Any], title: str = "") -> Iterator[Table]:
         columns = tuple(dict.fromkeys(name for row in flat.values() for name in row))
         yield Table(
             title=title,
-            columns=tuple(_words(name) for name in columns),
+            columns=tuple(label(name) for name in columns),
             rows=tuple(
                 (label(name), *(_text(row[column]) if column in row else "" for column in columns))
                 for name, row in flat.items()
@@ -126,7 +132,8 @@ def contest(version: ModelVersion) -> list[Table]:
 
 
 def other_metrics(version: ModelVersion) -> list[Table]:
-    return list(tables({name: value for name, value in version.metrics.items() if name not in KINDS}))
+    """What is measured beside the contest, such as the products that go together."""
+    return list(tables({name: value for name, value in version.metrics.items() if name not in KINDS}, _("Others")))
 
 
 def _measure_order(name: str) -> tuple[int, str]:

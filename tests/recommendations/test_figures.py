@@ -39,7 +39,7 @@ def test_contestants_stand_side_by_side_ours_first_then_the_strongest() -> None:
 def test_what_is_no_contest_is_shown_as_it_is() -> None:
     (table,) = figures.other_metrics(ModelVersion(metrics=METRICS))
 
-    assert table.rows == (("companions", "0.3100", "0.2900"),)
+    assert table.rows == (("products that go together", "0.3100", "0.2900"),)
 
 
 def test_every_placement_has_its_reliability_diagram() -> None:
