@@ -4,12 +4,12 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
 from django.contrib.postgres.search import TrigramWordSimilarity
-from django.db.models import F, IntegerField, Q, QuerySet
+from django.db.models import Exists, F, IntegerField, OuterRef, Q, QuerySet
 from django.db.models.functions import Cast
 
 from catalog.models import Category, Product
 
-PAGE = 24
+PAGE = 30  # fills rows of two, three and five
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 MICROSECOND = timedelta(microseconds=1)
 
@@ -22,6 +22,18 @@ class BadCursor(Exception):
 class ProductPage:
     products: list[Product]
     next_cursor: str  # empty on the last page
+
+
+def groups_with_products() -> list[Category]:
+    """Groups that hold something to show, with those above them; by path, so that a group stands before its own."""
+    shown = Product.objects.filter(category=OuterRef("pk"), is_active=True)
+    categories = sorted(Category.objects.annotate(is_filled=Exists(shown)), key=lambda category: category.path)
+    filled = {category.path for category in categories if category.is_filled}
+    return [
+        category
+        for category in categories
+        if category.path in filled or any(path.startswith(f"{category.path}/") for path in filled)
+    ]
 
 
 def page_of_products(*, query: str = "", category: Category | None = None, cursor: str = "") -> ProductPage:

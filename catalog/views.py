@@ -11,7 +11,7 @@ from django.views.decorators.http import require_POST, require_safe
 
 from catalog.art import product_art
 from catalog.glyphs import DEFAULT
-from catalog.listing import BadCursor, page_of_products
+from catalog.listing import BadCursor, groups_with_products, page_of_products
 from catalog.models import Category, Product
 from catalog.returning import back_from
 
@@ -30,7 +30,7 @@ def products(request: HttpRequest) -> HttpResponse:
     """The product list: `q` searches, `group` filters, `after` is the cursor of a page."""
     query = request.GET.get("q", "").replace("\x00", "").strip()[:LONGEST_SEARCH]
     group = request.GET.get("group", "")
-    categories = sorted(Category.objects.all(), key=lambda category: category.path)
+    categories = groups_with_products()
     category = next((each for each in categories if each.path == group), None)
     if group and category is None:
         raise Http404

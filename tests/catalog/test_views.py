@@ -17,7 +17,7 @@ def titles(client: Client, **query: str) -> list[str]:
 
 
 def test_the_newest_products_come_first_and_no_page_repeats_one() -> None:
-    dates = [NOON, NOON, None, NOON - timedelta(days=1), None] * 11
+    dates = [NOON, NOON, None, NOON - timedelta(days=1), None] * 13
     made = [ProductFactory(launched_at=date) for date in dates]
 
     seen, cursor = [], ""
@@ -30,7 +30,7 @@ def test_the_newest_products_come_first_and_no_page_repeats_one() -> None:
 
     assert len(seen) == len(made) == len({product.pk for product in seen}) > 2 * PAGE
     launched = [product.launched_at for product in seen]
-    assert launched == [None] * 22 + [NOON] * 22 + [NOON - timedelta(days=1)] * 11
+    assert launched == [None] * 26 + [NOON] * 26 + [NOON - timedelta(days=1)] * 13
 
 
 def test_search_finds_typing_mistakes_numbers_and_chinese(client: Client) -> None:
@@ -70,6 +70,19 @@ def test_a_group_holds_what_is_below_it(client: Client) -> None:
     assert titles(client, group="kitchen") == ["Tin", "Pan"]
     assert titles(client, group="kitchen/tins") == ["Tin"]
     assert client.get("/products/", {"group": "nowhere"}).status_code == 404
+
+
+def test_only_groups_with_something_to_show_are_offered(client: Client) -> None:
+    kitchen = CategoryFactory(path="kitchen")
+    tins = CategoryFactory(path="kitchen/tins", parent=kitchen)
+    ProductFactory(category=tins)
+    ProductFactory(category=CategoryFactory(path="non-product"), is_active=False)
+
+    page = client.get("/products/", {"group": "kitchen"})
+
+    assert [group.path for group in page.context["groups"]] == ["kitchen"]
+    assert [group.path for group in page.context["below"]] == ["kitchen/tins"]
+    assert client.get("/products/", {"group": "non-product"}).status_code == 404
 
 
 @pytest.mark.parametrize("cursor", ["x", "1.x", "1", "9" * 40 + ".1", ".", "-9223372036854775809.1", "9" * 18 + ".1"])
