@@ -25,7 +25,8 @@ class Worker:
         self, *, app: str, queues: str, options: Sequence[str], environment: Mapping[str, str], log: Path
     ) -> None:
         self._log = log
-        options = ["-Q", queues, "--concurrency", "1", "-n", f"{log.stem}@%h", "--loglevel", "info", *options]
+        alone = ["--without-gossip", "--without-mingle"]  # looking for others takes a second
+        options = ["-Q", queues, "--concurrency", "1", "-n", f"{log.stem}@%h", "--loglevel", "info", *alone, *options]
         with log.open("wb") as output:
             self._process = subprocess.Popen(
                 [sys.executable, "-m", "celery", "-A", app, "--quiet", "worker", *options],
