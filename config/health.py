@@ -5,7 +5,7 @@ from django.utils import timezone
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_safe
 
-from config.diagnosis import Level, broker, database
+from config import diagnosis
 from recommendations.models import Run
 
 
@@ -20,8 +20,8 @@ def livez(request: HttpRequest) -> HttpResponse:
 def readyz(request: HttpRequest) -> JsonResponse:
     """503 unless database and broker answer; the age of what is shown stands beside, for the monitoring."""
     now = timezone.now()
-    findings = {finding.check: finding.level for finding in (database(now), broker(now))}
-    is_ready = all(level is not Level.ERROR for level in findings.values())
+    findings = {finding.check: finding.level for finding in (diagnosis.database(now), diagnosis.broker(now))}
+    is_ready = all(level is not diagnosis.Level.ERROR for level in findings.values())
     run = Run.objects.live().first() if is_ready else None
     live_run = None
     if run is not None and run.published_at is not None:
