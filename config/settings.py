@@ -10,6 +10,8 @@ from csp.constants import NONCE, NONE, SELF
 from django.core.exceptions import ImproperlyConfigured
 from django.utils.translation import gettext_lazy as _
 
+from config.revision import code_revision
+
 BASE_DIR = Path(__file__).resolve().parent.parent
 env = environ.Env()
 
@@ -284,6 +286,7 @@ LOGGING: dict[str, Any] = {
 SHOP_NAME = env.str("SHOP_NAME", default="Because")
 PAGE_TITLE_SUFFIX = _("recommendations with a reason")
 TRAINING_DEVICE = env.str("TRAINING_DEVICE", default="auto")
+CODE_REVISION = env.str("CODE_REVISION", default=code_revision(BASE_DIR))  # recorded with every training
 # Composition: what the catalogue asks for when a shopper's history changed. It knows the name only.
 SHOPPERS_CHANGED_TASK = "explanations.tasks.refresh_shoppers"
 SHOPPERS_CHANGED_QUEUE = "realtime"

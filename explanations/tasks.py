@@ -10,7 +10,7 @@ from recommendations import services
 @shared_task
 def compute_shard(*, shard_id: int) -> None:
     """Compute a shard of a run; then send what waits, or complete the run."""
-    from explanations import engine  # type: ignore[attr-defined,unused-ignore]  # torch: worker only
+    from explanations import engine  # torch: worker only
 
     precompute.work(shard_id=shard_id, compute=engine.compute)
     services.advance(at=timezone.now(), resend=False)
@@ -19,7 +19,7 @@ def compute_shard(*, shard_id: int) -> None:
 @shared_task
 def refresh_shoppers(*, shopper_ids: list[int]) -> None:
     """Renew the slates of shoppers whose history changed."""
-    from explanations import engine  # type: ignore[attr-defined,unused-ignore]  # torch: worker only
+    from explanations import engine  # torch: worker only
 
     refreshing.refresh(shopper_ids=shopper_ids, compute=engine.refresh, at=timezone.now())
 

@@ -50,6 +50,15 @@ def load_bytes(name: str, checksum: str) -> bytes:
     return data
 
 
+def read_bytes(name: str) -> bytes | None:
+    """What was stored under `name`, checked by its chunks' own checksums; None where there is nothing."""
+    try:
+        with storages["artifacts"].open(name) as file:
+            return cast(bytes, file.read())
+    except FileNotFoundError:
+        return None
+
+
 def delete(name: str) -> None:
     """Forget an artifact; nothing happens when there is none."""
     storages["artifacts"].delete(name)

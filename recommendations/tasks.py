@@ -9,7 +9,7 @@ from recommendations import services, trainings
 @shared_task
 def train(*, version_id: int) -> None:
     """Train a version, resuming where another worker died; then take the step that follows."""
-    from recommendations import training  # type: ignore[attr-defined,unused-ignore]  # torch: worker only
+    from recommendations import training  # torch: worker only
 
     trainings.work(version_id=version_id, train=training.run)
     services.advance(at=timezone.now(), resend=False)

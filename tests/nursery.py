@@ -15,7 +15,7 @@ django.setup()
 
 from django.conf import settings  # noqa: E402
 
-from recommendations import leases, training, trainings  # type: ignore[attr-defined,unused-ignore]  # noqa: E402
+from recommendations import leases, training, trainings  # noqa: E402
 from recommendations.models import ModelVersion  # noqa: E402
 
 

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from django.conf import settings
 from django.db import transaction
+from django.utils import timezone
 
 from catalog.demo_shop import categories, prepare
 from catalog.importing import services
@@ -25,7 +26,10 @@ class Loaded:
 
 
 def load_demo_shop(*, partner: Partner, progress: Report = silent) -> Loaded:
-    """Import groups, products and interactions. What is done is skipped; what was interrupted is resumed."""
+    """Import groups, products and interactions. What is done is skipped; what was interrupted is resumed.
+
+    The orders are moved on by whole weeks, so that the last ones are of this week or the one before.
+    """
     create_groups()
     folder = settings.LOCAL_DIR / "demo_shop"
     products = _load(Import.Kind.PRODUCTS, PRODUCTS, partner, folder / "products.parquet", progress)
@@ -57,16 +61,18 @@ def _load(kind: Import.Kind, filename: str, partner: Partner, path: Path, progre
         return finished
     if not path.exists():
         progress(Progress(phase="preparing", done=0))
-        _prepare(path.parent)
+        first = Import.objects.filter(filename__in=[PRODUCTS, INTERACTIONS], partner=partner).order_by("pk").first()
+        # What is resumed must be the same file: the weeks are those of the first attempt.
+        _prepare(path.parent, weeks=prepare.weeks_until(first.started_at if first else timezone.now()))
     if interrupted := before.filter(state__in=[Import.State.STAGING, Import.State.MERGING]).first():
         return services.resume_import(source=interrupted, progress=progress)
     return services.run_import(kind=kind, partner=partner, source=path, filename=filename, progress=progress)
 
 
-def _prepare(folder: Path) -> None:
+def _prepare(folder: Path, *, weeks: int) -> None:
     """Written beside and renamed, so that a folder that is there is whole."""
     beside = folder.with_name(folder.name + ".partial")
     shutil.rmtree(beside, ignore_errors=True)
-    prepare.write_files(into=beside)
+    prepare.write_files(into=beside, weeks=weeks)
     shutil.rmtree(folder, ignore_errors=True)
     beside.rename(folder)

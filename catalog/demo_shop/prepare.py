@@ -19,6 +19,7 @@ from catalog.demo_shop.source import RAW_LINES, Line, read, read_batches
 CURRENCY = "GBP"
 _SHOP_TIME = ZoneInfo("Europe/London")
 # Seasonal goods come back after a year; what was not sold for longer is taken to be out of stock.
+LAST_LINE = dt.datetime(2011, 9, 30, 23, 59, tzinfo=_SHOP_TIME)
 _OUT_OF_STOCK_AFTER = dt.timedelta(days=365)
 
 
@@ -62,7 +63,7 @@ class _Seen:
     anonymous_prices: Counter[float] = field(default_factory=Counter)
 
 
-def products(lines: Iterable[Line]) -> Iterator[ProductRow]:
+def products(lines: Iterable[Line], *, weeks: int = 0) -> Iterator[ProductRow]:
     """Yield one row per stock code, in the order of the codes, after reading all lines once."""
     seen: dict[str, _Seen] = {}
     for line in lines:
@@ -83,10 +84,10 @@ def products(lines: Iterable[Line]) -> Iterator[ProductRow]:
                 code.sale_descriptions[line.description] += 1
     end = max((code.last for code in seen.values()), default=None)
     for code_text in sorted(seen):
-        yield _product(code_text, seen[code_text], end=end)
+        yield _product(code_text, seen[code_text], end=end, weeks=weeks)
 
 
-def interactions(batches: Iterable[Any]) -> Iterator[Any]:
+def interactions(batches: Iterable[Any], *, weeks: int = 0) -> Iterator[Any]:
     """Yield one pyarrow batch per batch of raw lines (pyarrow has no types), one row per line.
 
     A cancellation becomes a return whose quantity has the other sign.
@@ -102,7 +103,7 @@ def interactions(batches: Iterable[Any]) -> Iterator[Any]:
                 compute.fill_null(batch["Customer ID"].cast(pa.string()), ""),
                 batch["StockCode"].cast(pa.string()),
                 compute.if_else(is_return, "return", "purchase"),
-                pa.array(map(_utc, batch["InvoiceDate"].to_pylist())),
+                pa.array(_utc(at, weeks) for at in batch["InvoiceDate"].to_pylist()),
                 compute.if_else(is_return, compute.negate(quantities), quantities),
                 compute.round(batch["Price"], ndigits=3).cast(pa.decimal128(12, 3)),
                 pa.repeat(CURRENCY, len(invoices)),
@@ -112,14 +113,22 @@ def interactions(batches: Iterable[Any]) -> Iterator[Any]:
         )
 
 
-def write_files(*, into: Path, source: Path = RAW_LINES) -> Prepared:
-    """Write `products.parquet` and `interactions.parquet` into a folder; what is there is overwritten."""
+def weeks_until(now: dt.datetime) -> int:
+    """How many whole weeks the raw lines can be moved on without reaching into the future."""
+    return max(0, (now - LAST_LINE) // dt.timedelta(weeks=1))
+
+
+def write_files(*, into: Path, source: Path = RAW_LINES, weeks: int = 0) -> Prepared:
+    """Write `products.parquet` and `interactions.parquet` into a folder; what is there is overwritten.
+
+    With `weeks`, everything happened so much later: a demo shop lives today. Days of the week and hours stay.
+    """
     into.mkdir(parents=True, exist_ok=True)
-    rows = [asdict(row) for row in products(read(source))]
+    rows = [asdict(row) for row in products(read(source), weeks=weeks)]
     parquet.write_table(pa.Table.from_pylist(rows, schema=_PRODUCT_SCHEMA), into / "products.parquet")
     count = 0
     with parquet.ParquetWriter(into / "interactions.parquet", _INTERACTION_SCHEMA, compression="zstd") as writer:
-        for batch in interactions(read_batches(source)):
+        for batch in interactions(read_batches(source), weeks=weeks):
             writer.write_batch(batch)
             count += batch.num_rows
     return Prepared(
@@ -130,7 +139,7 @@ def write_files(*, into: Path, source: Path = RAW_LINES) -> Prepared:
     )
 
 
-def _product(code: str, seen: _Seen, *, end: dt.datetime | None) -> ProductRow:
+def _product(code: str, seen: _Seen, *, end: dt.datetime | None, weeks: int) -> ProductRow:
     other_title = non_products.title(code)
     chosen = titles.choose(seen.sale_descriptions) or titles.choose(seen.descriptions)
     title = other_title or chosen or f"Product {code.upper()}"
@@ -145,7 +154,7 @@ def _product(code: str, seen: _Seen, *, end: dt.datetime | None) -> ProductRow:
         currency=CURRENCY,
         is_active=not other_title and seen.last_sale is not None,
         is_available=seen.last_sale is not None and end is not None and end - seen.last_sale <= _OUT_OF_STOCK_AFTER,
-        launched_at=_utc(seen.first_sale or seen.first),
+        launched_at=_utc(seen.first_sale or seen.first, weeks),
     )
 
 
@@ -178,8 +187,8 @@ def _event_ids(invoices: Iterable[str], numbers: Counter[str]) -> Iterator[str]:
 
 
 @lru_cache(maxsize=1024)  # the lines of an invoice share their time
-def _utc(at: dt.datetime) -> str:
-    return at.replace(tzinfo=_SHOP_TIME).astimezone(dt.UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+def _utc(at: dt.datetime, weeks: int) -> str:
+    return (at + dt.timedelta(weeks=weeks)).replace(tzinfo=_SHOP_TIME).astimezone(dt.UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
 _PRODUCT_SCHEMA = pa.schema(

@@ -1,9 +1,11 @@
 """What shoppers did: the big table, and the words for its rows."""
 
+from collections.abc import Collection
+from datetime import datetime
 from typing import Self
 
 from django.db import models
-from django.db.models import F, Q
+from django.db.models import Exists, F, OuterRef, Q
 from django.utils.translation import get_language
 from django.utils.translation import gettext_lazy as _
 
@@ -62,6 +64,40 @@ class InteractionQuerySet(models.QuerySet["Interaction"]):
     def usable(self) -> Self:
         """Visible and not excluded by the shopper."""
         return self.visible().filter(excluded_at=None)
+
+    def bought_by(self, shopper_ids: Collection[int], *, until: datetime) -> Self:
+        """Purchases of these shoppers, excluded ones too: what is not used is still not new to them."""
+        return self.visible().filter(shopper__in=shopper_ids, occurred_at__lt=until, event_type__is_target=True)
+
+    def hidden_by(self, shopper_ids: Collection[int], *, until: datetime) -> Self:
+        """What these shoppers do not want to see, as long as they have not taken it back."""
+        return self.usable().filter(shopper__in=shopper_ids, occurred_at__lte=until, event_type__code="not_interested")
+
+    def histories(self, shopper_ids: Collection[int], *, until: datetime) -> Self:
+        """What counts as these shoppers' history before a moment, a shopper after the other, oldest first.
+
+        Without wishes against a product, returns and what they cancel, and lines without quantity or price.
+        """
+        later_return = Interaction.objects.usable().filter(
+            shopper=OuterRef("shopper"),
+            product=OuterRef("product"),
+            event_type__code="return",
+            occurred_at__gte=OuterRef("occurred_at"),
+            occurred_at__lt=until,
+            quantity__gte=OuterRef("quantity"),
+        )
+        return (
+            self.usable()
+            .filter(
+                ~Exists(later_return),
+                Q(quantity=None) | Q(quantity__gt=0),
+                Q(unit_price=None) | Q(unit_price__gt=0),
+                shopper__in=shopper_ids,
+                occurred_at__lt=until,
+                event_type__polarity__gte=0,
+            )
+            .order_by("shopper", "occurred_at", "product", "pk")
+        )
 
 
 class Interaction(models.Model):

@@ -11,7 +11,7 @@ class ModelConfig:
     width: int = 64
     blocks: int = 1  # the last one is the read-out
     heads: int = 2
-    history: int = 100  # lines of a shopper's history that are seen, the most recent ones
+    history: int = 64  # lines of a shopper's history that are seen, the most recent ones
     dropout: float = 0.2
     feed_forward: int = 4  # inner width / width
     uses_types: bool = True  # event type of each interaction

@@ -29,8 +29,6 @@ from tests.factories import (
 )
 from tests.processes import Crew, Worker, wait_until
 
-pytest.importorskip("recommendations.training")
-
 Beat = Callable[[Callable[[], bool], float], None]
 
 CONFIG = {

@@ -45,7 +45,7 @@ class Command(BaseCommand):
             raise CommandError(run.error)
 
     def _compute(self, run: Run) -> None:
-        from explanations import engine  # type: ignore[attr-defined,unused-ignore]  # torch: not in the web
+        from explanations import engine  # torch: not in the web
 
         for shard_id in list(run.shards.order_by("number").values_list("pk", flat=True)):
             precompute.work(shard_id=shard_id, compute=engine.compute)

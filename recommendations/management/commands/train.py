@@ -47,7 +47,7 @@ class Command(BaseCommand):
 
     def _train(self, version: ModelVersion) -> None:
         """In this thread, so that Ctrl-C and errors arrive where they should; another one tells of progress."""
-        from recommendations import training  # type: ignore[attr-defined,unused-ignore]  # torch: not in the web
+        from recommendations import training  # torch: not in the web
 
         watcher = threading.Thread(target=self._watch_beside, args=(version.pk,), daemon=True)
         watcher.start()

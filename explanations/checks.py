@@ -1,0 +1,151 @@
+"""What is measured of a version before it explains: the placebo floor, and faithfulness against controls."""
+
+# B shoppers, K products.
+import zlib
+from datetime import datetime
+from typing import Any
+
+import numpy as np
+import torch
+from django.db import connection, transaction
+from torch import Tensor
+
+from catalog.models import Shopper
+from explanations import fidelity
+from explanations.methods import occlusion, removal
+from explanations.models import VersionCheck
+from recommendations import inference
+from recommendations.inference import Loaded, ShopperLines
+from recommendations.ml.data import Histories, Ints
+from recommendations.ml.metrics import paired_bootstrap
+from recommendations.ml.ranking import owned_mask, top
+from recommendations.models import ModelVersion
+
+SAMPLE = 256  # shoppers
+FEWEST_UNITS = 5
+PRODUCTS = 10
+BATCH = 32
+LOCK = zlib.crc32(b"explanations.checks")
+
+
+def ensure(version: ModelVersion, *, now: datetime) -> VersionCheck:
+    """The version's check, made by whoever needs it first."""
+    found = VersionCheck.objects.filter(version=version).first()
+    if found is not None:
+        return found
+    with transaction.atomic():
+        with connection.cursor() as cursor:
+            cursor.execute("SELECT pg_advisory_xact_lock(%s, %s)", [LOCK % 2**31, version.pk])
+        found = VersionCheck.objects.filter(version=version).first()
+        if found is None:
+            floor, measures = measure(inference.loaded(version), now=now)
+            found = VersionCheck.objects.create(version=version, placebo_floor=floor, measures=measures)
+    return found
+
+
+def measure(model: Loaded, *, now: datetime) -> tuple[float, dict[str, Any]]:
+    """The placebo floor, and DEL@3 / INS@3 of our reasons, recency and random on a sample of shoppers."""
+    lines, rows = _sample(model, now=now)
+    if not len(rows):
+        return 0.0, {"shoppers": 0}
+    offset, shown = inference.offset_I(model, as_of=now), inference.recommendable(model)
+    placebo: list[Tensor] = []
+    values: dict[str, list[Tensor]] = {}
+    for start in range(0, len(rows), BATCH):
+        chosen = rows[start : start + BATCH]
+        candidates = shown & ~owned_mask(lines.histories, chosen, model.products)
+        placebo.append(_placebo(model, lines.histories, chosen, candidates, offset, now, seed=start))
+        for name, value in _faithfulness(model, lines.histories, chosen, candidates, offset, now, start).items():
+            values.setdefault(name, []).append(value)
+    floor = float(np.percentile(torch.cat(placebo).numpy(), 95))
+    per_shopper = {name: torch.cat(parts).numpy().astype(np.float64) for name, parts in values.items()}
+    measures: dict[str, Any] = {"shoppers": len(rows), "products": PRODUCTS, "placebo_floor": round(floor, 5)}
+    for name, column in per_shopper.items():
+        measures[name] = round(float(column.mean()), 5)
+    for control in ("recency", "random"):
+        for what in ("del@3", "ins@3"):
+            difference = paired_bootstrap(per_shopper[f"ours_{what}"], per_shopper[f"{control}_{what}"])
+            measures[f"ours_minus_{control}_{what}"] = [round(number, 5) for number in difference]
+    return floor, measures
+
+
+def _sample(model: Loaded, *, now: datetime) -> tuple[ShopperLines, Ints]:
+    """Shoppers with at least five units, the same for every run of one version on the same data."""
+    ids = list(Shopper.objects.filter(is_personalised=True).order_by("pk").values_list("pk", flat=True))
+    drawn = np.random.default_rng(0).permutation(np.asarray(ids, np.int64))[: 4 * SAMPLE]
+    lines = inference.shopper_lines(model, drawn.tolist(), as_of=now)
+    pairs = np.unique(
+        np.stack([np.repeat(np.arange(len(drawn)), np.diff(lines.histories.offsets)), lines.histories.items], axis=1),
+        axis=0,
+    )
+    units = np.bincount(pairs[:, 0].astype(np.int64), minlength=len(drawn))
+    return lines, np.flatnonzero(units >= FEWEST_UNITS)[:SAMPLE]
+
+
+def _ranked(model: Loaded, cases: removal.Cases, candidates_BI: Tensor, offset: Tensor) -> tuple[Tensor, Tensor]:
+    state = removal.states(model.bundle.model, cases, cases.real_BL.unsqueeze(1))[:, 0]
+    scores = (state @ model.vectors_ID.T + offset).masked_fill(~candidates_BI, float("-inf"))
+    return scores, top(scores, PRODUCTS)[1]
+
+
+@torch.inference_mode()
+def _placebo(
+    model: Loaded, histories: Histories, rows: Ints, candidates: Tensor, offset: Tensor, now: datetime, *, seed: int
+) -> Tensor:
+    """Δ log p of the first products when an interaction that was inserted at random is masked again."""
+    changed, inserted = insert_at_random(histories, rows, model.products, seed=seed)
+    cases = removal.cases(model.bundle.model, changed, np.arange(len(rows)), now=int(now.timestamp()))
+    _, items = _ranked(model, cases, candidates, offset)
+    unit = (cases.unit_item_BU == torch.from_numpy(inserted).unsqueeze(1)).int().argmax(1)
+    sets = unit.view(-1, 1, 1).expand(-1, items.shape[1], 1)
+    found = fidelity.measure(model.bundle.model, cases, sets, items, candidates, model.vectors_ID, offset)
+    return -found.deletion_BK.log().flatten()
+
+
+def insert_at_random(histories: Histories, rows: Ints, products: int, *, seed: int) -> tuple[Histories, Ints]:
+    """The histories of `rows` with one product each that they do not have, in a random place, at that place's time."""
+    random = np.random.default_rng(seed)
+    items, times, types, inserted = [], [], [], []
+    for row in rows:
+        part = slice(histories.offsets[row], histories.offsets[row + 1])
+        own = histories.items[part]
+        item = int(random.integers(1, products + 1))
+        while item in own:
+            item = int(random.integers(1, products + 1))
+        place = int(random.integers(0, len(own)))
+        items.append(np.insert(own, place, item))
+        times.append(np.insert(histories.times[part], place, histories.times[part][place]))
+        types.append(np.insert(histories.types[part], place, histories.types[part][place]))
+        inserted.append(item)
+    offsets = np.concatenate([[0], np.cumsum([len(part) for part in items])])
+    changed = Histories(
+        offsets=offsets.astype(np.int64),
+        items=np.concatenate(items).astype(np.int32),
+        times=np.concatenate(times),
+        types=np.concatenate(types),
+    )
+    return changed, np.asarray(inserted, np.int64)
+
+
+@torch.inference_mode()
+def _faithfulness(
+    model: Loaded, histories: Histories, rows: Ints, candidates: Tensor, offset: Tensor, now: datetime, seed: int
+) -> dict[str, Tensor]:
+    """Means over the first products, [B] each."""
+    recommender, vectors = model.bundle.model, model.vectors_ID
+    cases = removal.cases(recommender, histories, rows, now=int(now.timestamp()))
+    scores, items = _ranked(model, cases, candidates, offset)
+    pool = occlusion.pool(scores, vectors, offset, occlusion.POOL)
+    ours = occlusion.screen(recommender, cases, pool, vectors[items], offset[items]).chosen_BK3
+    count = items.shape[1]
+    sets = {
+        "ours": ours,
+        "recency": fidelity.most_recent(cases, count, ours.shape[-1]),
+        "random": fidelity.random_units(cases, count, ours.shape[-1], seed=seed),
+    }
+    result = {}
+    for name, chosen in sets.items():
+        found = fidelity.measure(recommender, cases, chosen, items, candidates, vectors, offset)
+        result[f"{name}_del@3"] = found.deletion_BK.mean(1)
+        result[f"{name}_ins@3"] = found.insertion_BK.mean(1)
+    return result

@@ -1,0 +1,206 @@
+"""Slates and their checked reasons, a shard of shoppers at a time: the glue from rows to the model and back."""
+
+# B shoppers of a batch, K recommended products, I products, D width, L lines, U units.
+import hashlib
+import math
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+import numpy as np
+import torch
+from django.utils import timezone
+from torch import Tensor
+
+from catalog.models import EventType, Interaction, Shopper
+from explanations import assembly, checks, fallback, splitting
+from explanations.contract import Provenance
+from explanations.methods import grouping, occlusion, removal
+from explanations.services import SHOWN
+from explanations.slates import ExplainedSlate
+from explanations.verification import replay, takers, variants
+from recommendations import inference
+from recommendations.inference import Loaded, ShopperLines
+from recommendations.ml.data import Ints
+from recommendations.ml.ranking import owned_mask, top
+from recommendations.models import Placement, Run, Shard
+
+SLATE = 30
+LEAST = math.log(1.05)  # what a reason costs at least, whatever the placebo floor
+NEW = timedelta(days=28)
+BATCH = 32  # shoppers at once: bounds memory, and shapes of tensors depend on the shard alone
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Context:
+    """What all shoppers of a shard share."""
+
+    run: Run
+    model: Loaded
+    now: datetime
+    offset_I: Tensor
+    shown_I: Tensor  # may be recommended
+    new_I: Tensor  # launched lately
+    floor: float  # what a reason's Δ log p must reach
+    codes: dict[int, str]  # of event types
+
+    def provenance(self, history_hash: str, candidates: int) -> Provenance:
+        return Provenance(
+            version_id=self.run.version_id,
+            run_id=self.run.pk,
+            history_hash=history_hash,
+            candidates=candidates,
+            torch=torch.__version__,
+            device="cpu",
+            computed_at=int(self.now.timestamp()),
+        )
+
+
+def context(run: Run, *, now: datetime) -> Context:
+    model = inference.loaded(run.version)
+    return Context(
+        run=run,
+        model=model,
+        now=now,
+        offset_I=inference.offset_I(model, as_of=now),
+        shown_I=inference.recommendable(model),
+        new_I=inference.launched_since(model, now - NEW),
+        floor=max(LEAST, checks.ensure(run.version, now=run.as_of).placebo_floor),
+        codes=dict(EventType.objects.values_list("pk", "code")),
+    )
+
+
+def compute(shard: Shard) -> Iterator[ExplainedSlate]:
+    """Every slate of a shard, as of its run's moment."""
+    shared = context(shard.run, now=shard.run.as_of)
+    if shard.kind == Shard.Kind.NON_PERSONAL:
+        yield from fallback.non_personal(shared)
+    elif shard.kind == Shard.Kind.PRODUCTS:
+        yield from fallback.similar(shared, first_id=shard.first_id, last_id=shard.last_id)
+    else:
+        shoppers = Shopper.objects.filter(pk__range=(shard.first_id, shard.last_id), is_personalised=True)
+        yield from personal(shared, list(shoppers.order_by("pk").values_list("pk", flat=True)))
+
+
+def refresh(shopper_ids: Sequence[int]) -> Iterator[ExplainedSlate]:
+    """New slates of the live run for shoppers whose history changed; nothing where no run is live."""
+    run = Run.objects.live().select_related("version").first()
+    if run is not None:
+        yield from personal(context(run, now=timezone.now()), shopper_ids)
+
+
+def personal(shared: Context, shopper_ids: Sequence[int]) -> Iterator[ExplainedSlate]:
+    """The slates `home` and `buy_again` of shoppers who have a history, those with short ones first."""
+    lines = inference.shopper_lines(shared.model, shopper_ids, as_of=shared.now)
+    lengths = np.diff(lines.histories.offsets)
+    known = np.flatnonzero(lengths > 0)
+    known = known[np.argsort(lengths[known], kind="stable")]
+    met, hidden = _not_new(shared, lines)
+    for start in range(0, len(known), BATCH):
+        rows = known[start : start + BATCH]
+        batch = _batch(shared, lines, rows)
+        owned = owned_mask(lines.histories, rows, shared.model.products)
+        yield from _slates(shared, batch, Placement.HOME, shared.shown_I & ~owned & ~met[rows] & ~hidden[rows])
+        yield from _slates(shared, batch, Placement.BUY_AGAIN, shared.shown_I & owned & ~hidden[rows])
+
+
+def _not_new(shared: Context, lines: ShopperLines) -> tuple[Tensor, Tensor]:
+    """[S, I + 1] each: products that the shopper bought, whatever became of those interactions, and those it hid.
+
+    "Don't use this purchase" takes it from the history, but it stays bought: not new to the shopper.
+    """
+    masks = []
+    for rows in (
+        Interaction.objects.bought_by(lines.shopper_ids.tolist(), until=shared.now),
+        Interaction.objects.hidden_by(lines.shopper_ids.tolist(), until=shared.now),
+    ):
+        mask = np.zeros((len(lines.shopper_ids), shared.model.products + 1), bool)
+        pairs = [(s, shared.model.number_of.get(p, 0)) for s, p in rows.values_list("shopper_id", "product_id")]
+        if pairs:
+            shoppers, products = np.asarray(pairs, np.int64).T
+            mask[np.searchsorted(lines.shopper_ids, shoppers), products] = True
+        masks.append(torch.from_numpy(mask))
+    return masks[0], masks[1]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Batch:
+    """Some shoppers, as the model reads them and with what a reason may cite."""
+
+    shopper_ids: list[int]
+    cases: removal.Cases
+    state_BD: Tensor
+    evidence: list[assembly.Units]
+    hashes: list[str]
+    groups: grouping.Groups
+
+
+def _batch(shared: Context, lines: ShopperLines, rows: Ints) -> Batch:
+    model = shared.model.bundle.model
+    cases = removal.cases(model, lines.histories, rows, now=int(shared.now.timestamp()))
+    state = removal.states(model, cases, cases.real_BL.unsqueeze(1))[:, 0]
+    return Batch(
+        shopper_ids=lines.shopper_ids[rows].tolist(),
+        cases=cases,
+        state_BD=state,
+        evidence=assembly.units(cases, lines, shared.model.bundle, shared.codes),
+        hashes=[_hash(cases, b) for b in range(len(rows))],
+        groups=grouping.groups(cases, shared.model.bundle.category_ids),
+    )
+
+
+def _hash(cases: removal.Cases, row: int) -> str:
+    history, real = cases.history, cases.real_BL[row]
+    columns = (history.items_BL, history.types_BL, history.times_BL)
+    content = torch.stack([column[row][real] for column in columns]).numpy().tobytes()
+    return hashlib.blake2b(content, digest_size=16).hexdigest()
+
+
+@torch.inference_mode()
+def _slates(shared: Context, batch: Batch, placement: Placement, candidates_BI: Tensor) -> Iterator[ExplainedSlate]:
+    """1. Rank all candidates. 2. Screen the shown ones. 3. Replay what would be claimed. 4. Write the contracts."""
+    model, vectors, offset = shared.model.bundle.model, shared.model.vectors_ID, shared.offset_I
+    scores_BI = (batch.state_BD @ vectors.T + offset).masked_fill(~candidates_BI, float("-inf"))
+    values_BK, items_BK = top(scores_BI, SLATE)
+    real_BK = values_BK > float("-inf")
+    log_p_BK = values_BK - torch.logsumexp(scores_BI, dim=1, keepdim=True)
+    chances_BK = shared.model.bundle.calibrations[placement.value](log_p_BK.double().numpy())
+
+    shown = items_BK[:, :SHOWN]
+    pool = occlusion.pool(scores_BI, vectors, offset, occlusion.POOL)
+    screening = occlusion.screen(model, batch.cases, pool, vectors[shown], offset[shown])
+    group = grouping.strongest(model, batch.cases, batch.groups, pool, vectors[shown], offset[shown])
+    visible = variants(batch.cases, screening.chosen_BK3, screening.opposing_BK2, group.lines_BKL)
+    replayed = replay(model, batch.cases, visible, shown, candidates_BI, vectors, offset)
+    change_BK = assembly.smallest_change(replayed)
+    index = change_BK.clamp(min=0)[..., None, None].expand(-1, -1, 1, visible.shape[-1])
+    taker_BK = takers(model, batch.cases, visible.gather(2, index).squeeze(2), candidates_BI, vectors, offset)
+    findings = assembly.Findings(
+        placement=placement,
+        items_BK=shown,
+        screening=screening,
+        group=group,
+        replay=replayed,
+        change_BK=change_BK,
+        taker_BK=taker_BK,
+        split=splitting.split(shared.model, batch.state_BD, shown, offset),
+        chances_BK=chances_BK,
+    )
+    counts = candidates_BI.sum(1).tolist()
+    ids = shared.model.bundle.product_ids
+    for row, shopper_id in enumerate(batch.shopper_ids):
+        length = int(real_BK[row].sum())
+        if not length:
+            continue
+        items = items_BK[row, :length].tolist()
+        yield ExplainedSlate(
+            placement=placement,
+            shopper_id=shopper_id,
+            context_product_id=None,
+            product_ids=tuple(int(ids[item]) for item in items),
+            scores=tuple(values_BK[row, :length].tolist()),
+            probabilities=tuple(chances_BK[row, :length].tolist()),
+            history_hash=batch.hashes[row],
+            contracts=assembly.contracts(shared, findings, batch.evidence[row], row, min(length, SHOWN)),
+            provenance=shared.provenance(batch.hashes[row], counts[row]),
+        )

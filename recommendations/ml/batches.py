@@ -1,0 +1,204 @@
+"""Histories cut into windows and gathered into batches of like length, without a loop over shoppers."""
+
+# B windows, L lines, Q queries (one a target basket), T targets in the batch.
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from recommendations.ml.config import ModelConfig, TrainingConfig
+from recommendations.ml.data import Histories, Ints
+from recommendations.ml.model import History
+
+
+class Batch(NamedTuple):
+    history: History
+    visible_BQL: Tensor  # what each query may see: earlier baskets, the most recent lines
+    basket_BQ: Tensor  # number of the target basket
+    now_BQ: Tensor  # a moment between the basket before and the target basket
+    query_T: Tensor  # flat index into B × Q
+    item_T: Tensor
+    weight_T: Tensor
+
+    def to(self, device: torch.device) -> "Batch":
+        if device.type == "cpu":
+            return self
+        history, *rest = self
+        return Batch(History(*(t.to(device) for t in history)), *(t.to(device) for t in rest))
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Baskets:
+    """Where baskets lie: `number` [N] of each line within its shopper, `first` [G + 1] line and `time` [G] of each
+    basket, `offsets` [S + 1] baskets of each shopper."""
+
+    number: Ints
+    first: Ints
+    time: Ints
+    offsets: Ints
+
+    @classmethod
+    def of(cls, histories: Histories) -> "Baskets":
+        lines = len(histories.items)
+        times = np.asarray(histories.times)
+        starts = np.zeros(lines, bool)
+        starts[1:] = times[1:] != times[:-1]
+        nonempty = histories.offsets[:-1][np.diff(histories.offsets) > 0]
+        starts[nonempty] = True
+        basket = np.cumsum(starts) - 1  # number of each line's basket among all
+        first = np.append(np.flatnonzero(starts), lines)
+        offsets = (
+            np.append(basket, first.size - 1)[np.minimum(histories.offsets, lines)] if lines else histories.offsets
+        )
+        number = basket - np.repeat(offsets[:-1], np.diff(histories.offsets))
+        return cls(number=number, first=first, time=times[first[:-1]], offsets=offsets)
+
+
+class Windows(NamedTuple):
+    """Stretches of histories: lines [first, last), of which baskets [query, end) are predicted."""
+
+    first: Ints
+    last: Ints
+    query: Ints  # among all baskets
+    end: Ints
+
+
+def windows(histories: Histories, baskets: Baskets, length: int) -> Windows:
+    """Cut every history into stretches in which each basket is predicted once, with up to `length` lines before it.
+
+    1. A shopper with at most 2 · length lines is one window.
+    2. A longer one is cut by target baskets: those whose first line lies in the k-th stretch of `length` lines are
+       predicted in window k, which starts `length` lines earlier.
+    """
+    shopper = np.repeat(np.arange(len(histories)), np.diff(baskets.offsets))
+    position = baskets.first[:-1] - histories.offsets[shopper]  # of each basket's first line in its history
+    total = np.diff(histories.offsets)[shopper]
+    stretch = np.where(total <= 2 * length, 0, np.maximum(position // length - 1, 0))
+    new = np.ones(len(shopper), bool)
+    new[1:] = (shopper[1:] != shopper[:-1]) | (stretch[1:] != stretch[:-1])
+    query = np.flatnonzero(new)
+    end = np.append(query[1:], len(shopper))
+    earliest = np.maximum(histories.offsets[shopper[query]], baskets.first[query] - length)
+    return Windows(first=earliest, last=baskets.first[end], query=query, end=end)
+
+
+class BatchMaker:
+    """Batches of one epoch, a function of (seed, epoch) alone."""
+
+    def __init__(
+        self, histories: Histories, is_target: NDArray[np.bool_], model: ModelConfig, training: TrainingConfig
+    ):
+        self.histories, self.is_target, self.model, self.training = histories, is_target, model, training
+        self.baskets = Baskets.of(histories)
+        self.windows = windows(histories, self.baskets, model.history)
+        self.latest = int(self.baskets.time.max()) if len(self.baskets.time) else 0
+
+    def epoch(self, number: int) -> Iterator[Batch]:
+        """1. Shuffle. 2. Sort by length, ties as shuffled. 3. Cut where the padded size is full. 4. Shuffle."""
+        random = np.random.default_rng((self.training.seed, number))
+        lengths = self.windows.last - self.windows.first
+        order = random.permutation(len(lengths))
+        order = order[np.argsort(lengths[order], kind="stable")]
+        cuts = self._cuts(lengths[order])
+        for k in random.permutation(len(cuts) - 1):
+            yield self.batch(np.sort(order[cuts[k] : cuts[k + 1]]), random)
+
+    def _cuts(self, lengths: Ints) -> list[int]:
+        cuts, start = [0], 0
+        while start < len(lengths):
+            # lengths ascend, so the last one is the padded one: the largest n with n * lengths[start + n - 1] in bound
+            reach = np.arange(1, len(lengths) - start + 1)[: self.training.batch_lines]
+            fits = reach * lengths[start : start + len(reach)] <= self.training.batch_lines
+            start += max(1, int(fits.sum()))
+            cuts.append(start)
+        return cuts
+
+    def batch(self, numbers: Ints, random: np.random.Generator) -> Batch:
+        histories, baskets = self.histories, self.baskets
+        first, last, query, end = (column[numbers] for column in self.windows)
+        length, queries = int((last - first).max()), int((end - query).max())
+        line_BL = first[:, None] + np.arange(length)
+        real_BL = line_BL < last[:, None]
+        line_BL = np.minimum(line_BL, last[:, None] - 1)
+        items_BL = np.where(real_BL, histories.items[line_BL], 0)
+        types_BL = np.where(real_BL, histories.types[line_BL], 0)
+        number_BL = baskets.number[line_BL]
+        basket_BQ = np.minimum(query[:, None] + np.arange(queries), end[:, None] - 1)
+        target_BQ = baskets.number[baskets.first[basket_BQ]]
+
+        before_BQ = baskets.time[np.maximum(basket_BQ - 1, 0)]
+        time_BQ = baskets.time[basket_BQ]
+        before_BQ = np.where(target_BQ > 0, before_BQ, time_BQ)
+        now_BQ = before_BQ + (random.random(before_BQ.shape) * (time_BQ - before_BQ)).astype(np.int64)
+
+        visible_BQL = real_BL[:, None] & (number_BL[:, None] < target_BQ[..., None])
+        visible_BQL &= line_BL[:, None] >= baskets.first[basket_BQ][..., None] - self.model.history
+        if self.training.masking:
+            visible_BQL &= ~self._hidden(items_BL, random)[:, None]
+
+        target = real_BL & (number_BL >= target_BQ[:, :1]) & self.is_target[types_BL]
+        rows, columns = np.nonzero(target)
+        query_T = rows * queries + (number_BL[rows, columns] - target_BQ[rows, 0])
+        size_T = np.bincount(query_T, minlength=len(numbers) * queries)[query_T]
+        weight_T = size_T ** (self.training.basket_power - 1)
+        if self.training.half_life_days:
+            age = (self.latest - time_BQ.reshape(-1)[query_T]) / 86_400
+            weight_T = weight_T * 0.5 ** (age / self.training.half_life_days)
+        return Batch(
+            history=History(
+                items_BL=torch.from_numpy(items_BL.astype(np.int64)),
+                types_BL=torch.from_numpy(types_BL.astype(np.int64)),
+                times_BL=torch.from_numpy(histories.times[line_BL]),
+                baskets_BL=torch.from_numpy(number_BL),
+            ),
+            visible_BQL=torch.from_numpy(visible_BQL),
+            basket_BQ=torch.from_numpy(target_BQ),
+            now_BQ=torch.from_numpy(now_BQ),
+            query_T=torch.from_numpy(query_T),
+            item_T=torch.from_numpy(items_BL[rows, columns].astype(np.int64)),
+            weight_T=torch.from_numpy(weight_T.astype(np.float32)),
+        )
+
+    def _hidden(self, items_BL: NDArray[np.int32], random: np.random.Generator) -> NDArray[np.bool_]:
+        """[B, L]: in a share of the windows, a random share of the *products* is masked, all their lines together."""
+        chosen = random.random(len(items_BL)) < self.training.masking
+        share = np.where(chosen, random.random(len(items_BL)), 0.0)
+        salt = random.integers(1, 1 << 31, len(items_BL))
+        mixed = (items_BL.astype(np.uint64) + salt[:, None].astype(np.uint64)) * np.uint64(0x9E3779B97F4A7C15)
+        uniform = (mixed >> np.uint64(40)).astype(np.float64) / (1 << 24)
+        return np.asarray(uniform < share[:, None])
+
+
+def latest_history(
+    histories: Histories, shoppers: Ints, model: ModelConfig, *, now: int
+) -> tuple[History, Tensor, NDArray[np.int64]]:
+    """The most recent lines before `now` of each shopper: the history, the number of the next basket [B], line numbers.
+
+    The histories must end before `now`. Padding depends on the longest of the shoppers given.
+    """
+    start, end = histories.offsets[shoppers], histories.offsets[shoppers + 1]
+    first = np.maximum(start, end - model.history)
+    length = max(1, int((end - first).max())) if len(shoppers) else 1
+    line_BL = first[:, None] + np.arange(length)
+    real_BL = line_BL < end[:, None]
+    clipped = np.minimum(line_BL, np.maximum(end[:, None] - 1, 0))
+    if not len(histories.items):
+        clipped, real_BL = np.zeros_like(clipped), np.zeros_like(real_BL)
+    times_BL = np.where(real_BL, histories.times[clipped], now) if len(histories.items) else np.full(clipped.shape, now)
+    changes = np.zeros_like(times_BL)
+    changes[:, 1:] = (times_BL[:, 1:] != times_BL[:, :-1]) & real_BL[:, 1:]
+    baskets_BL = np.cumsum(changes, axis=1)
+    items = np.where(real_BL, histories.items[clipped], 0) if len(histories.items) else np.zeros_like(clipped)
+    types = np.where(real_BL, histories.types[clipped], 0) if len(histories.items) else np.zeros_like(clipped)
+    next_B = np.where(end > first, baskets_BL.max(axis=1) + 1, 0)
+    history = History(
+        items_BL=torch.from_numpy(items.astype(np.int64)),
+        types_BL=torch.from_numpy(types.astype(np.int64)),
+        times_BL=torch.from_numpy(times_BL.astype(np.int64)),
+        baskets_BL=torch.from_numpy(baskets_BL.astype(np.int64)),
+    )
+    return history, torch.from_numpy(next_B.astype(np.int64)), np.where(real_BL, line_BL, -1)

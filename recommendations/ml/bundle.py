@@ -1,0 +1,96 @@
+"""One model version as it travels: weights with everything that serving needs, and nothing that it does not."""
+
+# I products, N neighbours. Product 0 is padding.
+import io
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from recommendations.ml.calibration import Calibration
+from recommendations.ml.config import ModelConfig
+from recommendations.ml.data import Catalogue, Ints
+from recommendations.ml.loop import build
+from recommendations.ml.model import Recommender
+
+FORMAT = 1
+
+
+class UnknownFormat(Exception):
+    """Written by another release of this code."""
+
+
+@dataclass(kw_only=True, slots=True)
+class Bundle:
+    """`product_ids` [I + 1] and `category_ids` [I + 1] are the shop's own ids (0: none); `event_type_ids` [T + 1]."""
+
+    model: Recommender
+    catalogue: Catalogue
+    product_ids: Ints
+    category_ids: Ints
+    event_type_ids: Ints
+    companions: Ints  # [I + 1, N] product numbers, best first, 0 where there are no more
+    companion_log_p: NDArray[np.float32]  # [I + 1, N] log P(companion | product) in one basket
+    popularity_log_p: NDArray[np.float32]  # [I + 1] log P(product) in a basket
+    repeat_buyers: Ints  # [I + 1] how many shoppers bought it more than once
+    calibrations: dict[str, Calibration] = field(default_factory=dict)  # by placement
+
+    def number_of(self) -> dict[int, int]:
+        """Product id -> number in the model."""
+        return {int(pk): number for number, pk in enumerate(self.product_ids) if number}
+
+
+def dump(bundle: Bundle) -> bytes:
+    """Equal bundles give equal bytes."""
+    catalogue = bundle.catalogue
+    stored: dict[str, Any] = {
+        "format": FORMAT,
+        "config": asdict(bundle.model.config),
+        "weights": bundle.model.state_dict(),
+        "products": catalogue.products,
+        "attributes": {name: _tensor(values) for name, values in catalogue.attributes.items()},
+        "sizes": dict(catalogue.sizes),
+        "calibrations": {name: value.to_json() for name, value in bundle.calibrations.items()},
+        "arrays": {
+            name: _tensor(getattr(bundle, name))
+            for name in (
+                "product_ids",
+                "category_ids",
+                "event_type_ids",
+                "companions",
+                "companion_log_p",
+                "popularity_log_p",
+                "repeat_buyers",
+            )
+        },
+    }
+    buffer = io.BytesIO()
+    torch.save(stored, buffer)
+    return buffer.getvalue()
+
+
+def load(data: bytes) -> Bundle:
+    """Raises UnknownFormat; unpickles nothing but tensors and plain values."""
+    stored = torch.load(io.BytesIO(data), weights_only=True)
+    if stored["format"] != FORMAT:
+        raise UnknownFormat(stored["format"])
+    catalogue = Catalogue(
+        products=stored["products"],
+        attributes={name: values.numpy() for name, values in stored["attributes"].items()},
+        sizes=stored["sizes"],
+    )
+    arrays = {name: values.numpy() for name, values in stored["arrays"].items()}
+    model = build(ModelConfig(**stored["config"]), catalogue, len(arrays["event_type_ids"]) - 1)
+    model.load_state_dict(stored["weights"])
+    return Bundle(
+        model=model.eval(),
+        catalogue=catalogue,
+        calibrations={name: Calibration.from_json(value) for name, value in stored["calibrations"].items()},
+        **arrays,
+    )
+
+
+def _tensor(values: NDArray[Any]) -> torch.Tensor:
+    return torch.from_numpy(np.ascontiguousarray(values))

@@ -1,0 +1,111 @@
+"""The arrays that training and inference read: histories in compressed rows, and product attributes."""
+
+# N interactions, S shoppers, I products. Product 0 is padding, event type 0 is none.
+from dataclasses import dataclass
+from typing import Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+Ints = NDArray[np.int64]
+Small = NDArray[np.int32]
+
+DAY = 86_400
+RECENT = 28 * DAY  # what counts as recent popularity
+PERIOD = 7 * DAY  # how often recent popularity is computed
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Histories:
+    """All interactions, a shopper after the other, each in order of time.
+
+    `offsets` [S + 1], `items`, `times` (seconds), `types` [N]. Interactions of a shopper with one time are a
+    basket: a set without order. Arrays may be memory-mapped.
+    """
+
+    offsets: Ints
+    items: Small
+    times: Ints
+    types: Small
+
+    def __len__(self) -> int:
+        return len(self.offsets) - 1
+
+    def before(self, cutoff: int) -> Self:
+        """What happened strictly before `cutoff`; shoppers keep their numbers."""
+        return self._only(np.asarray(self.times) < cutoff)
+
+    def since(self, start: int) -> Self:
+        """What happened at `start` or later; shoppers keep their numbers."""
+        return self._only(np.asarray(self.times) >= start)
+
+    def _only(self, kept: NDArray[np.bool_]) -> Self:
+        ends = np.concatenate([[0], np.cumsum(kept)])
+        return type(self)(
+            offsets=ends[self.offsets], items=self.items[kept], times=self.times[kept], types=self.types[kept]
+        )
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Catalogue:
+    """What is known of each product.
+
+    `attributes`: name -> [I + 1, M] value ids from 1, 0 where there is none; `sizes`: name -> number of values.
+    """
+
+    products: int
+    attributes: dict[str, Small]
+    sizes: dict[str, int]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class NextBaskets:
+    """What evaluation asks: after `now`, which products are in the shopper's next basket?
+
+    `shoppers` [E] row numbers; `offsets` [E + 1] into `items`: the target products, each once.
+    """
+
+    shoppers: Ints
+    offsets: Ints
+    items: Small
+    now: int
+
+
+def next_baskets(histories: Histories, targets: NDArray[np.bool_], *, start: int, end: int) -> NextBaskets:
+    """Each shopper's first basket in [start, end), for shoppers who have a history before `start`.
+
+    `targets` [N] marks interactions that count as targets (purchases, not views).
+    """
+    shopper = np.repeat(np.arange(len(histories)), np.diff(histories.offsets))
+    times = np.asarray(histories.times)
+    known = np.zeros(len(histories), bool)
+    known[shopper[times < start]] = True
+    rows = np.flatnonzero((times >= start) & (times < end) & targets)
+    rows = rows[known[shopper[rows]]]
+    first = np.full(len(histories), np.iinfo(np.int64).max)
+    np.minimum.at(first, shopper[rows], times[rows])
+    rows = rows[times[rows] == first[shopper[rows]]]
+    pairs = np.unique(np.stack([shopper[rows], np.asarray(histories.items)[rows]], axis=1), axis=0)
+    shoppers, counts = np.unique(pairs[:, 0], return_counts=True)
+    return NextBaskets(
+        shoppers=shoppers,
+        offsets=np.concatenate([[0], np.cumsum(counts)]),
+        items=pairs[:, 1].astype(np.int32),
+        now=start,
+    )
+
+
+def recent_popularity(histories: Histories, products: int, *, start: int, end: int) -> NDArray[np.float32]:
+    """[P, I + 1]: for each period p, log(1 + purchases per product in the 28 days before start + p · 7 days).
+
+    Row p holds for moments from start + p · 7 days on, so nothing later than the moment is in it.
+    """
+    periods = max(1, -(-(end - start) // PERIOD) + 1)
+    counts = np.zeros((periods, products + 1), np.float32)
+    times, items = np.asarray(histories.times), np.asarray(histories.items)
+    arrival = -(-(times + 1 - start) // PERIOD)  # the first period that may know of it
+    for lag in range(RECENT // PERIOD):
+        period = arrival + lag
+        inside = (period >= 0) & (period < periods)
+        np.add.at(counts, (period[inside], items[inside]), 1)
+    return np.log1p(counts)

@@ -1,0 +1,212 @@
+"""Training: epochs until the validation NDCG@10 stops rising, resumable from any epoch's end to the same bytes."""
+
+# E shoppers, I products, P periods.
+import io
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from recommendations.ml.batches import BatchMaker
+from recommendations.ml.config import ModelConfig, TrainingConfig
+from recommendations.ml.data import Catalogue, Histories, NextBaskets, recent_popularity
+from recommendations.ml.losses import next_basket_loss
+from recommendations.ml.metrics import hits, per_shopper
+from recommendations.ml.model import Recommender
+from recommendations.ml.ranking import period_of, rank
+
+
+class Cancelled(Exception):
+    """Somebody asked the training to stop."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class TrainingData:
+    """Everything that training may see. `histories` ends where validation begins; so do the popularity counts."""
+
+    histories: Histories
+    catalogue: Catalogue
+    event_types: int
+    is_target: np.ndarray[Any, np.dtype[np.bool_]]  # [T + 1] whether an event type is what the model predicts
+    validation: NextBaskets
+    validation_only: str = "new"  # which products count, see `ranking.rank`
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Epoch:
+    number: int  # from 1
+    loss: float
+    ndcg: float
+    seconds: float
+
+
+@dataclass(kw_only=True, slots=True)
+class State:
+    """What a checkpoint holds."""
+
+    epochs: list[Epoch] = field(default_factory=list)
+    best: dict[str, Tensor] = field(default_factory=dict)
+    best_ndcg: float = -1.0
+    is_finished: bool = False
+
+
+def build(config: ModelConfig, catalogue: Catalogue, event_types: int) -> Recommender:
+    """An untrained model for this catalogue."""
+    return Recommender(
+        config,
+        products=catalogue.products,
+        attributes={name: torch.from_numpy(np.asarray(values)) for name, values in catalogue.attributes.items()},
+        sizes=catalogue.sizes,
+        event_types=event_types,
+    )
+
+
+@contextmanager
+def reproducible(seed: int) -> Iterator[None]:
+    """Seeds torch and forbids operations whose result depends on chance."""
+    before = torch.are_deterministic_algorithms_enabled()
+    torch.use_deterministic_algorithms(True, warn_only=True)
+    torch.manual_seed(seed)
+    try:
+        yield
+    finally:
+        torch.use_deterministic_algorithms(before)
+
+
+def train(
+    model_config: ModelConfig,
+    config: TrainingConfig,
+    data: TrainingData,
+    *,
+    device: str = "cpu",
+    checkpoint: bytes | None = None,
+    save: Callable[[bytes], None] = lambda _: None,
+    report: Callable[[Epoch], None] = lambda _: None,
+    check: Callable[[], None] = lambda: None,
+) -> tuple[Recommender, list[Epoch]]:
+    """Train and return the weights of the best validation epoch.
+
+    1. Each epoch seeds its random numbers from (seed, epoch) alone, so a resumed training repeats the same steps.
+    2. After each epoch: full-ranking NDCG@10 on the validation baskets; `save` gets a checkpoint, `report` a row.
+    3. Stop after `patience` epochs without a better one.
+    `check` is called every step; what it raises (`Cancelled`, a lost lease) ends the training.
+    """
+    with reproducible(config.seed):
+        model = build(model_config, data.catalogue, data.event_types).to(device)
+    optimizer = torch.optim.AdamW(
+        model.parameters(), lr=config.learning_rate, weight_decay=config.weight_decay, fused=True
+    )
+    state = State()
+    if checkpoint is not None:
+        state = _restore(checkpoint, model, optimizer)
+        for epoch in state.epochs:  # the last one may have died between its checkpoint and its report
+            report(epoch)
+    batches = BatchMaker(data.histories, data.is_target, model_config, config)
+    popularity_PI, start = _popularity(model_config, data)
+    while not state.is_finished:
+        number = len(state.epochs) + 1
+        began = time.monotonic()
+        with reproducible(config.seed * 1_000_003 + number):
+            loss = _epoch(model, optimizer, batches, config, number, popularity_PI, start, check)
+        ndcg = _validate(model, data, popularity_PI, start)
+        epoch = Epoch(number=number, loss=loss, ndcg=ndcg, seconds=time.monotonic() - began)
+        state.epochs.append(epoch)
+        if ndcg > state.best_ndcg:
+            state.best_ndcg = ndcg
+            state.best = {name: value.detach().clone() for name, value in model.state_dict().items()}
+        best_at = max(state.epochs, key=lambda e: (e.ndcg, -e.number)).number
+        state.is_finished = number >= config.epochs or number - best_at >= config.patience
+        save(_dump(state, model, optimizer))
+        report(epoch)
+    model.load_state_dict(state.best)
+    return model.eval().to("cpu"), state.epochs
+
+
+def _popularity(config: ModelConfig, data: TrainingData) -> tuple[Tensor | None, int]:
+    times = np.asarray(data.histories.times)
+    start = int(times.min()) if len(times) else data.validation.now
+    if not config.uses_popularity:
+        return None, start
+    table = recent_popularity(data.histories, data.catalogue.products, start=start, end=data.validation.now)
+    return torch.from_numpy(table), start
+
+
+def _epoch(
+    model: Recommender,
+    optimizer: torch.optim.Optimizer,
+    batches: BatchMaker,
+    config: TrainingConfig,
+    number: int,
+    popularity_PI: Tensor | None,
+    start: int,
+    check: Callable[[], None],
+) -> float:
+    model.train()
+    device = model.empty.device
+    popularity = None if popularity_PI is None else popularity_PI.to(device)
+    total, weights = 0.0, 0.0
+    for made in batches.epoch(number):
+        check()
+        batch = made.to(device)
+        period = None if popularity is None else period_of(batch.now_BQ, start, len(popularity))
+        loss, weight = next_basket_loss(
+            model, batch, popularity_PI=popularity, period_BQ=period, negatives=config.negatives
+        )
+        optimizer.zero_grad(set_to_none=True)
+        (loss / weight).backward()
+        torch.nn.utils.clip_grad_norm_(model.parameters(), config.clip)
+        optimizer.step()
+        total, weights = total + loss.item(), weights + weight.item()
+    return total / max(weights, 1e-9)
+
+
+def _validate(model: Recommender, data: TrainingData, popularity_PI: Tensor | None, start: int) -> float:
+    model.eval()
+    targets = data.validation
+    popularity = None
+    if popularity_PI is not None:
+        popularity = popularity_PI[period_of(torch.tensor(targets.now), start, len(popularity_PI))]
+    ranked = rank(
+        model,
+        data.histories,
+        targets.shoppers,
+        now=targets.now,
+        popularity_I=popularity,
+        count=10,
+        only=data.validation_only,
+    )
+    found = hits(ranked, targets, data.catalogue.products)
+    return float(per_shopper(found, np.diff(targets.offsets), at=10)["ndcg@10"].mean())
+
+
+def _dump(state: State, model: Recommender, optimizer: torch.optim.Optimizer) -> bytes:
+    buffer = io.BytesIO()
+    torch.save(
+        {
+            "epochs": [(e.number, e.loss, e.ndcg, e.seconds) for e in state.epochs],
+            "best": state.best,
+            "best_ndcg": state.best_ndcg,
+            "is_finished": state.is_finished,
+            "model": model.state_dict(),
+            "optimizer": optimizer.state_dict(),
+        },
+        buffer,
+    )
+    return buffer.getvalue()
+
+
+def _restore(checkpoint: bytes, model: Recommender, optimizer: torch.optim.Optimizer) -> State:
+    stored = torch.load(io.BytesIO(checkpoint), weights_only=True)
+    model.load_state_dict(stored["model"])
+    optimizer.load_state_dict(stored["optimizer"])
+    return State(
+        epochs=[Epoch(number=n, loss=loss, ndcg=ndcg, seconds=s) for n, loss, ndcg, s in stored["epochs"]],
+        best=stored["best"],
+        best_ndcg=stored["best_ndcg"],
+        is_finished=stored["is_finished"],
+    )

@@ -1,0 +1,216 @@
+"""Frozen training data: the only bridge from rows to arrays."""
+
+# N usable interactions of known shoppers, S shoppers, I products, T event types.
+import contextlib
+import hashlib
+import shutil
+import tempfile
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from django.conf import settings
+from numpy.typing import NDArray
+
+from catalog import quality
+from catalog.models import Category, EventType, Product, QualityReport
+from recommendations.ml.data import Catalogue, Histories, Ints
+from recommendations.models import Snapshot
+
+EVALUATION = timedelta(days=28)  # validation and test each; a tenth of the history where that is shorter
+FEWEST_BASKETS = 100
+MICROSECOND = 1_000_000
+COLUMNS = {"shopper": np.int64, "item": np.int32, "time": np.int64, "type": np.int32}
+
+
+class TooLittleData(Exception):
+    """There is nothing yet to learn from; the message says what is missing."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Arrays:
+    """A snapshot as training reads it. Number 0 is padding in `product_ids`, `category_ids`, `event_type_ids`."""
+
+    histories: Histories
+    shopper_ids: Ints  # [S]
+    catalogue: Catalogue
+    product_ids: Ints  # [I + 1]
+    category_ids: Ints  # [I + 1]
+    event_type_ids: Ints  # [T + 1]
+    is_target: NDArray[np.bool_]  # [T + 1]
+
+
+def freeze(*, at: datetime) -> Snapshot:
+    """Clean what is known now, choose the split, and fix both. Raises TooLittleData or StillWriting."""
+    report = quality.clean(cutoff_at=at)
+    targets = set(EventType.objects.filter(is_target=True).values_list("pk", flat=True))
+    first, last, baskets = None, None, 0
+    for rows in quality.stream_clean(report):
+        times = rows["occurred_at"][np.isin(rows["event_type_id"], list(targets)) & (rows["shopper_id"] > 0)]
+        if len(times):
+            first = int(times.min()) if first is None else min(first, int(times.min()))
+            last = int(times.max()) if last is None else max(last, int(times.max()))
+            baskets += len(np.unique(times))
+    if first is None or last is None or baskets < FEWEST_BASKETS:
+        raise TooLittleData(
+            f"{baskets} usable baskets of known shoppers, {FEWEST_BASKETS} are needed. "
+            "Remedy: import purchases that name their shopper, see the data-quality report."
+        )
+    end = datetime.fromtimestamp(last // MICROSECOND + 1, tz=at.tzinfo)
+    window = min(EVALUATION, (end - datetime.fromtimestamp(first // MICROSECOND, tz=at.tzinfo)) / 10)
+    return Snapshot.objects.create(
+        cutoff_at=max(end, at),
+        test_from=end - window,
+        validation_from=end - 2 * window,
+        report=report,
+        counts={"rows": report.rows_usable},
+    )
+
+
+def build(snapshot: Snapshot) -> Arrays:
+    """The snapshot's arrays, memory-mapped; built here if this node does not have them yet.
+
+    Streams from the database, so memory does not grow with the data. The checksum makes sure that every node trains
+    on the same bytes; a difference (somebody was erased since) is recorded as a new checksum.
+    """
+    folder = _folder(snapshot)
+    if not folder.exists():
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(prefix=f"{folder.name}.", dir=folder.parent) as building:
+            _write(snapshot, Path(building))
+            with contextlib.suppress(OSError):  # another worker of this node was first, with the same bytes
+                Path(building).rename(folder)
+            Path(building).mkdir(exist_ok=True)  # for the context manager to remove
+    return _read(folder)
+
+
+def forget(snapshot: Snapshot) -> None:
+    """Delete this node's copy."""
+    shutil.rmtree(_folder(snapshot), ignore_errors=True)
+
+
+def _folder(snapshot: Snapshot) -> Path:
+    """Named by the moment too: the first snapshot of a new database is not that of an old one."""
+    moment = f"{snapshot.created_at:%Y%m%d%H%M%S%f}"
+    return Path(settings.LOCAL_DIR) / "snapshots" / f"{snapshot.pk}-{moment}"
+
+
+def _write(snapshot: Snapshot, folder: Path) -> None:
+    product_ids, category_ids, catalogue = _catalogue(snapshot.report)
+    types = list(EventType.objects.filter(polarity__gte=0).exclude(code="return").order_by("pk"))
+    event_type_ids = np.asarray([0, *(event_type.pk for event_type in types)], np.int64)
+    counts = np.zeros(len(event_type_ids), np.int64)
+    files = {name: (folder / name).open("wb") for name in COLUMNS}
+    previous = np.zeros(4, np.int64)
+    digest = hashlib.sha256()
+    try:
+        for rows in quality.stream_clean(snapshot.report):
+            item = _numbers(product_ids, rows["product_id"])
+            kind = _numbers(event_type_ids, rows["event_type_id"])
+            kept = (rows["shopper_id"] > 0) & (item > 0) & (kind > 0)
+            table = np.stack([rows["shopper_id"], rows["occurred_at"] // MICROSECOND, item, kind], axis=1)[kept]
+            table = table[np.lexsort(table[:, ::-1].T)]  # seconds may tie where microseconds did not
+            new = np.any(np.diff(table, axis=0, prepend=previous[None]) != 0, axis=1)
+            table = table[new]
+            if not len(table):
+                continue
+            previous = table[-1]
+            counts += np.bincount(table[:, 3], minlength=len(counts))
+            digest.update(table.tobytes())
+            for name, column in zip(("shopper", "time", "item", "type"), table.T, strict=True):
+                files[name].write(np.ascontiguousarray(column, COLUMNS[name]).tobytes())
+    finally:
+        for file in files.values():
+            file.close()
+    stored: dict[str, Any] = {
+        "product_ids": product_ids,
+        "category_ids": category_ids,
+        "event_type_ids": event_type_ids,
+        "is_target": np.asarray([False, *(event_type.is_target for event_type in types)]),
+    }
+    stored |= {f"attribute_{name}": values for name, values in catalogue.attributes.items()}
+    stored |= {f"size_{name}": np.asarray(size) for name, size in catalogue.sizes.items()}
+    np.savez(folder / "catalogue.npz", **stored)
+    snapshot.checksum = digest.hexdigest()
+    snapshot.counts = {
+        "rows": snapshot.report.rows_usable,
+        "lines": int(counts.sum()),
+        "products": catalogue.products,
+        "event_types": {event_type.code: int(n) for event_type, n in zip(types, counts[1:], strict=True)},
+    }
+    snapshot.save(update_fields=["checksum", "counts"])
+
+
+def _read(folder: Path) -> Arrays:
+    column = {name: _mapped(folder / name, dtype) for name, dtype in COLUMNS.items()}
+    with np.load(folder / "catalogue.npz") as stored:
+        arrays = dict(stored)
+    shopper_ids, first = np.unique(column["shopper"], return_index=True)
+    attributes = {n.removeprefix("attribute_"): v for n, v in arrays.items() if n.startswith("attribute_")}
+    return Arrays(
+        histories=Histories(
+            offsets=np.append(first, len(column["shopper"])).astype(np.int64),
+            items=column["item"],
+            times=column["time"],
+            types=column["type"],
+        ),
+        shopper_ids=shopper_ids.astype(np.int64),
+        catalogue=Catalogue(
+            products=len(arrays["product_ids"]) - 1,
+            attributes=attributes,
+            sizes={name: int(arrays[f"size_{name}"]) for name in attributes},
+        ),
+        product_ids=arrays["product_ids"],
+        category_ids=arrays["category_ids"],
+        event_type_ids=arrays["event_type_ids"],
+        is_target=arrays["is_target"],
+    )
+
+
+def _mapped(path: Path, dtype: type) -> NDArray[Any]:
+    """An empty file cannot be mapped."""
+    return np.memmap(path, dtype, mode="r") if path.stat().st_size else np.empty(0, dtype)
+
+
+def _numbers(ids: Ints, wanted: Ints) -> Ints:
+    """Position of each wanted id in the ascending `ids`, 0 where it is not there."""
+    position = np.searchsorted(ids, wanted).clip(max=len(ids) - 1)
+    return np.where(ids[position] == wanted, position, 0)
+
+
+def _catalogue(report: QualityReport) -> tuple[Ints, Ints, Catalogue]:
+    """Products that may be recommended or were, with group, department and price band as attributes."""
+    parents = dict(Category.objects.values_list("pk", "parent_id"))
+    left_out = set(report.bounds["frozen"]["non_products"])
+    rows = [
+        row
+        for row in Product.objects.order_by("pk").values_list("pk", "category_id", "brand").iterator(chunk_size=10_000)
+        if row[0] not in left_out
+    ]
+    bands = quality.price_bands(report)
+
+    def root(category: int | None) -> int | None:
+        while category is not None and parents.get(category) is not None:
+            category = parents[category]
+        return category
+
+    categories = [category for _, category, _ in rows]
+    columns: dict[str, list[Any]] = {
+        "group": categories,
+        "department": [root(category) for category in categories],
+        "price_band": [bands.get(pk) for pk, _, _ in rows],
+        "brand": [brand or None for _, _, brand in rows],
+    }
+    attributes, sizes = {}, {}
+    for name, values in columns.items():
+        known = sorted({value for value in values if value is not None}, key=str)
+        if not known:
+            continue
+        number = {value: position for position, value in enumerate(known, start=1)}
+        attributes[name] = np.asarray([[0], *([number.get(value, 0)] for value in values)], np.int32)
+        sizes[name] = len(known)
+    product_ids = np.asarray([0, *(pk for pk, _, _ in rows)], np.int64)
+    category_ids = np.asarray([0, *(category or 0 for category in categories)], np.int64)
+    return product_ids, category_ids, Catalogue(products=len(rows), attributes=attributes, sizes=sizes)
