@@ -18,7 +18,7 @@ from catalog.batch_written import BatchWritten
 from catalog.models import Product, Shopper
 from catalog.paging import BigTableAdmin
 from explanations import charts, inspection
-from explanations.models import Explanation
+from explanations.models import Explanation, VersionCheck
 from recommendations.models import Placement, Run, Slate
 
 
@@ -173,3 +173,9 @@ class _Asked:
         if (pk := self._numbers["slate"]) is not None:
             return Slate.objects.select_related("run", "shopper", "context_product").filter(pk=pk).first()
         return slates[0] if slates and self.shopper is not None else None
+
+
+@admin.register(VersionCheck)
+class VersionCheckAdmin(BatchWritten[VersionCheck], admin.ModelAdmin[VersionCheck]):
+    list_display = ("version", "placebo_floor", "created_at")
+    list_select_related = ("version",)

@@ -32,9 +32,9 @@ def prepared(tmp_path: Path, settings: Settings, monkeypatch: pytest.MonkeyPatch
     folders: list[Path] = []
     write: Callable[..., prepare.Prepared] = prepare.write_files
 
-    def write_few(*, into: Path) -> prepare.Prepared:
+    def write_few(*, into: Path, weeks: int) -> prepare.Prepared:
         folders.append(into)
-        return write(into=into, source=raw)
+        return write(into=into, source=raw, weeks=weeks)
 
     monkeypatch.setattr(prepare, "write_files", write_few)
     return folders
