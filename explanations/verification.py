@@ -4,6 +4,7 @@
 # F distinct rows, R some of them, L lines.
 from typing import NamedTuple
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -93,7 +94,7 @@ def replay(
     vectors_ID: Tensor,
     offset_I: Tensor,
     *,
-    rows_at_once: int = 256,
+    rows_at_once: int = 32,
 ) -> Replay:
     """Score, log p and rank of each product in each variant, over every candidate; ties rank by product number."""
     batch, products, count, _ = visible_BKVL.shape
@@ -104,7 +105,6 @@ def replay(
     bounds = torch.searchsorted(cell_row[by_row], torch.arange(0, len(rows.owner_F) + rows_at_once, rows_at_once))
     score, log_p = torch.empty(len(cell_row)), torch.empty(len(cell_row))
     rank = torch.empty(len(cell_row), dtype=torch.int64)
-    number = torch.arange(len(offset_I))
     for step in range(len(bounds) - 1):
         first = step * rows_at_once
         scores_RI = candidate_scores(rows, slice(first, first + rows_at_once), candidates_BI, vectors_ID, offset_I)
@@ -115,9 +115,18 @@ def replay(
         own = asked.gather(1, item.unsqueeze(1))
         score[asking] = own.squeeze(1)
         log_p[asking] = own.squeeze(1) - partition_R[row]
-        rank[asking] = 1 + ((asked > own) | ((asked == own) & (number < item.unsqueeze(1)))).sum(1)
+        rank[asking] = 1 + _ahead(asked, own, item)
     shape = (batch, products, count)
     return Replay(score.view(shape), log_p.view(shape), rank.view(shape))
+
+
+def _ahead(scores_XI: Tensor, own_X1: Tensor, item_X: Tensor) -> Tensor:
+    """[X] how many products stand before each one. Ties, which are rare, are looked at again: the lower number wins."""
+    scores, own = scores_XI.numpy(), own_X1.numpy()  # counting in numpy takes a fifth of torch's time
+    higher = np.count_nonzero(scores > own, axis=1)
+    for tied in np.flatnonzero(np.count_nonzero(scores >= own, axis=1) - higher > 1):
+        higher[tied] += np.count_nonzero(scores[tied, : int(item_X[tied])] == own[tied])
+    return torch.from_numpy(higher)
 
 
 @torch.inference_mode()
