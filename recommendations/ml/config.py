@@ -33,8 +33,8 @@ class ModelConfig:
 class TrainingConfig:
     """How the weights are found."""
 
-    epochs: int = 30
-    patience: int = 3  # epochs without a better validation NDCG@10
+    epochs: int = 10
+    patience: int = 2  # epochs without a better validation NDCG@10
     batch_lines: int = 12_000  # history lines in a batch, padding included: bounds memory whatever the data
     learning_rate: float = 2e-3
     weight_decay: float = 0.01

@@ -12,7 +12,7 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.db import connection
 
 from catalog.importing.services import ImportBlocked, ImportFailed
-from config.demo import accounts
+from config.demo import accounts, figures
 from config.demo.check import check_everything
 from config.demo.console import Console
 from config.demo.pipeline import ModelFailed, Pipeline
@@ -75,7 +75,7 @@ class Command(BaseCommand):
             except (NotReady, ModelFailed) as error:
                 return [str(error)]
             connection.close()
-            supervisor.say("\n".join([f"Ready http://{HOST}:{port}/", *accounts.lines()]))
+            supervisor.say("\n".join([f"Ready http://{HOST}:{port}/", *accounts.lines(), *figures.lines()]))
             if is_check:
                 return check_everything(port=port, say=supervisor.say)
             supervisor.run()
