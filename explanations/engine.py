@@ -1,6 +1,6 @@
 """Slates and their checked reasons, a shard of shoppers at a time: the glue from rows to the model and back."""
 
-# B shoppers of a batch, K recommended products, I products, D width, L lines, U units.
+# B shoppers of a batch, K recommended products, I products, J candidates of a batch, D width.
 import hashlib
 import math
 from collections.abc import Iterator, Sequence
@@ -158,32 +158,40 @@ def _hash(cases: removal.Cases, row: int) -> str:
 
 @torch.inference_mode()
 def _slates(shared: Context, batch: Batch, placement: Placement, candidates_BI: Tensor) -> Iterator[ExplainedSlate]:
-    """1. Rank all candidates. 2. Screen the shown ones. 3. Replay what would be claimed. 4. Write the contracts."""
-    model, vectors, offset = shared.model.bundle.model, shared.model.vectors_ID, shared.offset_I
-    scores_BI = (batch.state_BD @ vectors.T + offset).masked_fill(~candidates_BI, float("-inf"))
-    values_BK, items_BK = top(scores_BI, SLATE)
+    """1. Rank all candidates. 2. Screen the shown ones. 3. Replay what would be claimed. 4. Write the contracts.
+
+    Only products that are a candidate of somebody in the batch are scored: `number_J` are their numbers, 0 first.
+    """
+    number_J = torch.nonzero(candidates_BI.any(0).index_fill(0, torch.tensor(0), True)).squeeze(1)
+    if len(number_J) == 1:  # nobody has a candidate
+        return
+    model, vectors, offset = shared.model.bundle.model, shared.model.vectors_ID[number_J], shared.offset_I[number_J]
+    eligible_BJ = candidates_BI[:, number_J]
+    scores_BJ = (batch.state_BD @ vectors.T + offset).masked_fill(~eligible_BJ, float("-inf"))
+    values_BK, place_BK = top(scores_BJ, SLATE)
+    items_BK = number_J[place_BK]
     real_BK = values_BK > float("-inf")
-    log_p_BK = values_BK - torch.logsumexp(scores_BI, dim=1, keepdim=True)
+    log_p_BK = values_BK - torch.logsumexp(scores_BJ, dim=1, keepdim=True)
     chances_BK = shared.model.bundle.calibrations[placement.value](log_p_BK.double().numpy())
 
-    shown = items_BK[:, :SHOWN]
-    pool = occlusion.pool(scores_BI, vectors, offset, occlusion.POOL)
+    shown = place_BK[:, :SHOWN]
+    pool = occlusion.pool(scores_BJ, vectors, offset, occlusion.POOL)
     screening = occlusion.screen(model, batch.cases, pool, vectors[shown], offset[shown])
     group = grouping.strongest(model, batch.cases, batch.groups, pool, vectors[shown], offset[shown])
     visible = variants(batch.cases, screening.chosen_BK3, screening.opposing_BK2, group.lines_BKL)
-    replayed = replay(model, batch.cases, visible, shown, candidates_BI, vectors, offset)
+    replayed = replay(model, batch.cases, visible, shown, eligible_BJ, vectors, offset)
     change_BK = assembly.smallest_change(replayed)
     index = change_BK.clamp(min=0)[..., None, None].expand(-1, -1, 1, visible.shape[-1])
-    taker_BK = takers(model, batch.cases, visible.gather(2, index).squeeze(2), candidates_BI, vectors, offset)
+    taker_BK = takers(model, batch.cases, visible.gather(2, index).squeeze(2), eligible_BJ, vectors, offset)
     findings = assembly.Findings(
         placement=placement,
-        items_BK=shown,
+        items_BK=number_J[shown],
         screening=screening,
         group=group,
         replay=replayed,
         change_BK=change_BK,
-        taker_BK=taker_BK,
-        split=splitting.split(shared.model, batch.state_BD, shown, offset),
+        taker_BK=number_J[taker_BK],
+        split=splitting.split(shared.model, batch.state_BD, number_J[shown], shared.offset_I),
         chances_BK=chances_BK,
     )
     counts = candidates_BI.sum(1).tolist()
