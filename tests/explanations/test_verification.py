@@ -1,0 +1,240 @@
+"""Replaying counts what an explicit softmax, one history at a time, counts."""
+
+import math
+
+import numpy as np
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from torch import Tensor
+
+from explanations import fidelity
+from explanations.methods import occlusion
+from explanations.methods.grouping import groups, strongest
+from explanations.methods.removal import Cases, cases, states, without
+from explanations.verification import FULL, VARIANTS, Replay, replay, takers, variants
+from recommendations.ml.model import Recommender
+from tests.recommendations.ml.made import NOW, histories_of, random_model, random_shoppers
+
+PRODUCTS = 12
+SHOWN = 4
+Order = tuple[list[int], dict[int, float], dict[int, float]]
+few = settings(max_examples=6, deadline=None)
+
+
+class Setting:
+    """A random model, shoppers, candidates, and for each shopper some candidates as recommendations."""
+
+    def __init__(self, seed: int, *, blocks: int = 1, has_ties: bool = False) -> None:
+        self.model: Recommender = random_model(seed, blocks=blocks)
+        shoppers = random_shoppers(seed)
+        self.cases: Cases = cases(self.model, histories_of(shoppers), np.arange(len(shoppers)), now=NOW)
+        random = torch.Generator().manual_seed(seed)
+        self.candidates_BI: Tensor = torch.rand(len(shoppers), PRODUCTS + 1, generator=random) < 0.7
+        self.candidates_BI[:, 1 : SHOWN + 1] = True
+        self.candidates_BI[:, 0] = False
+        with torch.no_grad():
+            self.vectors_ID: Tensor = self.model.products(torch.arange(PRODUCTS + 1))
+            self.offset_I: Tensor = self.model.bias.weight.squeeze(-1).clone()
+        if has_ties:  # products 2, 3, 4 are one and the same to the model, and so are 8, 9
+            self.vectors_ID[[3, 4, 9]] = self.vectors_ID[[2, 2, 8]]
+            self.offset_I[[3, 4, 9]] = self.offset_I[[2, 2, 8]]
+        self.items_BK: Tensor = torch.stack([1 + torch.randperm(SHOWN, generator=random) for _ in range(len(shoppers))])
+        self._known: dict[tuple[int, tuple[bool, ...]], Order] = {}
+        units = self.cases.unit_item_BU.shape[1]
+        self.sets_BK3: Tensor = torch.randint(-1, units, (len(shoppers), SHOWN, 3), generator=random)
+
+    def every_variant(self) -> Tensor:
+        group_BKL = torch.zeros(*self.items_BK.shape, self.cases.unit_BL.shape[1], dtype=torch.bool)
+        return variants(self.cases, self.sets_BK3, self.sets_BK3[..., :2].flip(-1), group_BKL)
+
+    def replay(self, visible_BKVL: Tensor, rows_at_once: int = 32) -> Replay:
+        return replay(
+            self.model,
+            self.cases,
+            visible_BKVL,
+            self.items_BK,
+            self.candidates_BI,
+            self.vectors_ID,
+            self.offset_I,
+            rows_at_once=rows_at_once,
+        )
+
+    def order(self, row: int, visible_L: Tensor) -> Order:
+        """Candidates from best to worst, their scores and their log p: one history, every step spelled out."""
+        key = (row, tuple(visible_L.tolist()))
+        if key not in self._known:
+            self._known[key] = self._order(row, visible_L)
+        return self._known[key]
+
+    def _order(self, row: int, visible_L: Tensor) -> Order:
+        every = torch.zeros(len(self.items_BK), 1, visible_L.shape[0], dtype=torch.bool)
+        every[row, 0] = visible_L
+        state = states(self.model, self.cases, every)[row, 0]
+        candidates = [item for item in range(1, PRODUCTS + 1) if self.candidates_BI[row, item]]
+        scores = {item: float(self.vectors_ID[item] @ state + self.offset_I[item]) for item in candidates}
+        total = math.log(math.fsum(math.exp(score) for score in scores.values()))
+        log_p = {item: score - total for item, score in scores.items()}
+        return sorted(candidates, key=lambda item: (-round(scores[item], 5), item)), scores, log_p
+
+
+@few
+@given(st.integers(0, 10_000), st.integers(1, 2), st.booleans(), st.sampled_from([1, 5, 32]))
+def test_score_log_p_and_rank_are_those_of_a_softmax_over_the_candidates(
+    seed: int, blocks: int, has_ties: bool, rows_at_once: int
+) -> None:
+    made = Setting(seed, blocks=blocks, has_ties=has_ties)
+    visible = made.every_variant()
+
+    replayed = made.replay(visible, rows_at_once)
+
+    assert replayed.rank_BKV.shape[-1] == VARIANTS
+    for row, k, variant in np.ndindex(*replayed.rank_BKV.shape):
+        item = int(made.items_BK[row, k])
+        order, scores, log_p = made.order(row, visible[row, k, variant])
+        assert abs(float(replayed.score_BKV[row, k, variant]) - scores[item]) < 1e-4
+        assert abs(float(replayed.log_p_BKV[row, k, variant]) - log_p[item]) < 1e-4
+        assert int(replayed.rank_BKV[row, k, variant]) == order.index(item) + 1
+
+
+def test_equal_scores_rank_by_product_number() -> None:
+    made = Setting(3, has_ties=True)
+
+    replayed = made.replay(made.every_variant())
+
+    for row in range(len(made.items_BK)):
+        by_item = dict(zip(made.items_BK[row].tolist(), replayed.rank_BKV[row, :, FULL].tolist(), strict=True))
+        assert [by_item[3], by_item[4]] == [by_item[2] + 1, by_item[2] + 2]
+
+
+@few
+@given(st.integers(0, 10_000), st.booleans())
+def test_takers_are_the_products_at_those_places(seed: int, has_ties: bool) -> None:
+    made = Setting(seed, has_ties=has_ties)
+    visible_BKL = without(made.cases, made.sets_BK3)
+
+    found = takers(made.model, made.cases, visible_BKL, made.candidates_BI, made.vectors_ID, made.offset_I)
+
+    for row, k in np.ndindex(*found.shape):
+        order, _, _ = made.order(row, visible_BKL[row, k])
+        assert int(found[row, k]) == order[k]
+
+
+def test_nobody_takes_a_place_beyond_the_last_candidate() -> None:
+    made = Setting(4)
+    only_two = torch.zeros_like(made.candidates_BI)
+    only_two[:, [5, 6]] = True
+
+    found = takers(made.model, made.cases, without(made.cases, made.sets_BK3), only_two, made.vectors_ID, made.offset_I)
+
+    assert found[:, 2:].eq(0).all()
+    assert found[:, :2].sort(dim=1).values.tolist() == [[5, 6]] * len(found)
+
+
+@few
+@given(st.integers(0, 10_000))
+def test_fidelity_is_the_ratio_of_probabilities(seed: int) -> None:
+    made = Setting(seed)
+
+    found = fidelity.measure(
+        made.model, made.cases, made.sets_BK3, made.items_BK, made.candidates_BI, made.vectors_ID, made.offset_I
+    )
+
+    removed = without(made.cases, made.sets_BK3)
+    for row, k in np.ndindex(*found.deletion_BK.shape):
+        item = int(made.items_BK[row, k])
+        full, less = (made.order(row, v)[2][item] for v in (made.cases.real_BL[row], removed[row, k]))
+        kept = made.order(row, made.cases.real_BL[row] & ~removed[row, k])[2][item]
+        assert math.isclose(float(found.deletion_BK[row, k]), math.exp(less - full), rel_tol=1e-3)
+        assert math.isclose(float(found.insertion_BK[row, k]), math.exp(kept - full), rel_tol=1e-3)
+
+
+def test_the_controls_are_the_latest_units_and_units_by_chance() -> None:
+    made = Setting(8)
+
+    recent = fidelity.most_recent(made.cases, SHOWN, 2)
+    chance = fidelity.random_units(made.cases, SHOWN, 2, seed=1)
+
+    for row, numbers in enumerate(made.cases.unit_BL.tolist()):
+        own = [unit for unit in numbers if unit >= 0]
+        latest = list(dict.fromkeys(reversed(own)))[:2]
+        assert recent[row, 0].tolist() == latest + [-1] * (2 - len(latest))
+        assert set(chance[row, 0].tolist()) <= {*own, -1}
+        assert sum(unit >= 0 for unit in chance[row, 0].tolist()) == min(2, len(set(own)))
+    assert torch.equal(chance, fidelity.random_units(made.cases, SHOWN, 2, seed=1))
+
+
+def screened(made: Setting) -> tuple[occlusion.Pool, occlusion.Screening]:
+    with torch.inference_mode():
+        full = states(made.model, made.cases, made.cases.real_BL.unsqueeze(1))[:, 0]
+        scores = (full @ made.vectors_ID.T + made.offset_I).masked_fill(~made.candidates_BI, float("-inf"))
+    pool = occlusion.pool(scores, made.vectors_ID, made.offset_I, PRODUCTS)  # everybody: then screening is exact
+    vectors, offset = made.vectors_ID[made.items_BK], made.offset_I[made.items_BK]
+    return pool, occlusion.screen(made.model, made.cases, pool, vectors, offset)
+
+
+@few
+@given(st.integers(0, 10_000), st.integers(1, 2))
+def test_screening_leaves_out_each_unit_and_opens_with_the_strongest(seed: int, blocks: int) -> None:
+    made = Setting(seed, blocks=blocks)
+
+    _, found = screened(made)
+
+    for row, k in np.ndindex(*made.items_BK.shape):
+        item = int(made.items_BK[row, k])
+        full = made.order(row, made.cases.real_BL[row])[2][item]
+        lost = {}
+        for unit, product in enumerate(made.cases.unit_item_BU[row].tolist()):
+            if product:
+                visible = made.cases.real_BL[row] & (made.cases.unit_BL[row] != unit)
+                lost[unit] = full - made.order(row, visible)[2][item]
+                assert abs(float(found.delta_BUK[row, unit, k]) - lost[unit]) < 1e-4
+            else:
+                assert float(found.delta_BUK[row, unit, k]) == float("-inf")
+        chosen = [unit for unit in found.chosen_BK3[row, k].tolist() if unit >= 0]
+        assert len(set(chosen)) == len(chosen)
+        best = max(lost.values(), default=0.0)
+        if best > 1e-4:
+            assert abs(lost[chosen[0]] - best) < 1e-4
+        elif best < -1e-4:
+            assert chosen == []
+        joint = [
+            full - made.order(row, without(made.cases, torch.tensor([[chosen[:n]]]).expand(6, 1, n))[row, 0])[2][item]
+            for n in range(1, len(chosen) + 1)
+        ]
+        assert joint == sorted(joint)  # each further one makes the loss larger
+        worst = min(lost.values(), default=0.0)
+        if worst < -1e-4:
+            assert abs(lost[int(found.opposing_BK2[row, k, 0])] - worst) < 1e-4
+
+
+@few
+@given(st.integers(0, 10_000))
+def test_the_strongest_group_is_the_category_whose_removal_costs_most(seed: int) -> None:
+    made = Setting(seed)
+    category_ids = np.asarray([0, *(10 + number % 3 for number in range(PRODUCTS))], np.int64)
+    pool, _ = screened(made)
+
+    categories = groups(made.cases, category_ids)
+    found = strongest(
+        made.model, made.cases, categories, pool, made.vectors_ID[made.items_BK], made.offset_I[made.items_BK]
+    )
+
+    for row, k in np.ndindex(*made.items_BK.shape):
+        item = int(made.items_BK[row, k])
+        units = [product for product in made.cases.unit_item_BU[row].tolist() if product]
+        counted = {c: sum(category_ids[u] == c for u in units) for c in (10, 11, 12)}
+        full = made.order(row, made.cases.real_BL[row])[2][item]
+        line_category = torch.from_numpy(category_ids)[made.cases.history.items_BL[row]]
+        lost = {
+            category: full - made.order(row, made.cases.real_BL[row] & (line_category != category))[2][item]
+            for category, count in counted.items()
+            if count >= 2
+        }
+        best = max(lost, key=lambda category: lost[category], default=0)
+        if not best or lost[best] < -1e-4:
+            assert (int(found.category_BK[row, k]), bool(found.lines_BKL[row, k].any())) == (0, False)
+        elif lost[best] > 1e-4:
+            chosen = int(found.category_BK[row, k])
+            assert abs(lost[chosen] - lost[best]) < 1e-4
+            assert torch.equal(found.lines_BKL[row, k], made.cases.real_BL[row] & (line_category == chosen))

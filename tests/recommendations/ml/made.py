@@ -1,0 +1,61 @@
+"""Small random histories and models for tests of the mathematics."""
+
+from collections.abc import Sequence
+
+import numpy as np
+import torch
+
+from recommendations.ml.config import ModelConfig
+from recommendations.ml.data import DAY, Histories
+from recommendations.ml.model import Recommender
+
+NOW = 400 * DAY
+Line = tuple[int, int, int]  # time, product, event type
+
+
+def histories_of(shoppers: Sequence[Sequence[Line]]) -> Histories:
+    """Each shopper's lines, in order of time as they must be."""
+    lines = [line for shopper in shoppers for line in shopper]
+    times, items, types = np.asarray(lines, np.int64).reshape(-1, 3).T
+    return Histories(
+        offsets=np.concatenate([[0], np.cumsum([len(shopper) for shopper in shoppers])]).astype(np.int64),
+        items=items.astype(np.int32),
+        times=times,
+        types=types.astype(np.int32),
+    )
+
+
+def random_shoppers(
+    seed: int, *, shoppers: int = 6, products: int = 12, baskets: int = 5, most: int = 3
+) -> list[list[Line]]:
+    """Some have no history at all; products come again; baskets hold a product once."""
+    random = np.random.default_rng(seed)
+    made = []
+    for _ in range(shoppers):
+        times = np.sort(random.choice(np.arange(1, 390), int(random.integers(0, baskets + 1)), replace=False)) * DAY
+        made.append(
+            [
+                (int(time), int(item), int(random.integers(1, 3)))
+                for time in times
+                for item in np.sort(random.choice(np.arange(1, products + 1), random.integers(1, most + 1), False))
+            ]
+        )
+    return made
+
+
+def random_model(
+    seed: int, *, blocks: int = 1, products: int = 12, history: int = 16, uses_times: bool = True
+) -> Recommender:
+    """All weights drawn at random, also those that training starts at zero."""
+    with torch.random.fork_rng():
+        torch.manual_seed(seed)
+        config = ModelConfig(width=8, blocks=blocks, heads=2, history=history, uses_times=uses_times)
+        values = torch.cat([torch.zeros(1, 1), torch.randint(1, 4, (products, 1))]).long()
+        model = Recommender(config, products=products, attributes={"group": values}, sizes={"group": 3}, event_types=2)
+        with torch.no_grad():
+            for parameter in model.parameters():
+                parameter.copy_(torch.randn_like(parameter) * 0.5)
+            for table in (model.products.ids, model.products.attributes["group"], model.types):
+                assert isinstance(table, torch.nn.Embedding)
+                table.weight[0] = 0.0
+    return model.eval()
