@@ -18,7 +18,7 @@ class Command(BaseCommand):
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         parser.add_argument(
-            "--config", type=json.loads, default={}, help='JSON, such as {"width": 64}; the rest: defaults'
+            "--config", type=json.loads, default={}, help='JSON, such as {"size": "base"} or {"model": {"width": 128}}'
         )
         parser.add_argument("--seed", type=int, default=1)
         parser.add_argument("--publish", action="store_true", help="precompute and publish it if it passes its gate")
