@@ -78,6 +78,7 @@ def _sample(model: Loaded, *, now: datetime) -> tuple[ShopperLines, Ints]:
         np.stack([np.repeat(np.arange(len(drawn)), np.diff(lines.histories.offsets)), lines.histories.items], axis=1),
         axis=0,
     )
+    pairs = pairs[pairs[:, 1] > 0]  # excluded lines carry no product
     units = np.bincount(pairs[:, 0].astype(np.int64), minlength=len(drawn))
     return lines, np.flatnonzero(units >= FEWEST_UNITS)[:SAMPLE]
 

@@ -93,7 +93,8 @@ def personal(shared: Context, shopper_ids: Sequence[int]) -> Iterator[ExplainedS
     """The slates `home` and `buy_again` of shoppers who have a history, those with short ones first."""
     lines = inference.shopper_lines(shared.model, shopper_ids, as_of=shared.now)
     lengths = np.diff(lines.histories.offsets)
-    known = np.flatnonzero(lengths > 0)
+    ends = np.concatenate([[0], np.cumsum(lines.histories.items > 0)])[lines.histories.offsets]
+    known = np.flatnonzero(np.diff(ends) > 0)  # something that is not excluded
     known = known[np.argsort(lengths[known], kind="stable")]
     met, hidden = _not_new(shared, lines)
     for start in range(0, len(known), BATCH):

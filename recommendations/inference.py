@@ -43,6 +43,7 @@ class ShopperLines:
     """Histories of some shoppers with the interactions they are made of.
 
     Several interactions with one product at one moment are one line; `interaction_ids` [M] of `line` [M] name them.
+    What the shopper excluded is a line with product 0: masked, as in the explanation that promised what would happen.
     """
 
     shopper_ids: Ints
@@ -115,31 +116,34 @@ def launched_since(model: Loaded, moment: datetime) -> Tensor:
 
 
 def shopper_lines(model: Loaded, shopper_ids: Sequence[int], *, as_of: datetime) -> ShopperLines:
-    """What the model reads of these shoppers: usable interactions of types it was trained on, before `as_of`."""
+    """What the model reads of these shoppers: interactions of types it was trained on, before `as_of`."""
     types = {int(pk): number for number, pk in enumerate(model.bundle.event_type_ids) if number}
     rows = list(
         Interaction.objects.histories(shopper_ids, until=as_of)
         .filter(event_type__in=types)
-        .values_list("shopper_id", "occurred_at", "product_id", "event_type_id", "pk")
+        .values_list("shopper_id", "occurred_at", "product_id", "event_type_id", "excluded_at", "pk")
     )
     ids = np.asarray(sorted(shopper_ids), np.int64)
     table = np.asarray(
-        [(s, int(t.timestamp()), model.number_of.get(p, 0), types[e], i) for s, t, p, e, i in rows], np.int64
-    ).reshape(-1, 5)
+        [(s, int(t.timestamp()), model.number_of.get(p, 0), types[e], x is not None, i) for s, t, p, e, x, i in rows],
+        np.int64,
+    ).reshape(-1, 6)
     table = table[table[:, 2] > 0]
     table = table[np.lexsort(table[:, ::-1].T)]
     new = np.ones(len(table), bool)
     new[1:] = (table[1:, :4] != table[:-1, :4]).any(1)
-    lines = table[new]
+    lines = table[new]  # a line's first interaction is excluded only if all of them are
+    line = np.cumsum(new) - 1
+    cited = table[:, 4] == 0
     position = np.searchsorted(ids, lines[:, 0])
     return ShopperLines(
         shopper_ids=ids,
         histories=Histories(
             offsets=np.concatenate([[0], np.cumsum(np.bincount(position, minlength=len(ids)))]).astype(np.int64),
-            items=lines[:, 2].astype(np.int32),
+            items=np.where(lines[:, 4] == 0, lines[:, 2], 0).astype(np.int32),
             times=lines[:, 1],
             types=lines[:, 3].astype(np.int32),
         ),
-        interaction_ids=table[:, 4],
-        line=np.cumsum(new) - 1,
+        interaction_ids=table[cited, 5],
+        line=line[cited],
     )

@@ -76,7 +76,8 @@ class InteractionQuerySet(models.QuerySet["Interaction"]):
     def histories(self, shopper_ids: Collection[int], *, until: datetime) -> Self:
         """What counts as these shoppers' history before a moment, a shopper after the other, oldest first.
 
-        Without wishes against a product, returns and what they cancel, and lines without quantity or price.
+        Without wishes against a product, returns and what they cancel, and lines without quantity or price. With what
+        a shopper excluded: its place in the history stays, see `recommendations.inference.shopper_lines`.
         """
         later_return = Interaction.objects.usable().filter(
             shopper=OuterRef("shopper"),
@@ -87,7 +88,7 @@ class InteractionQuerySet(models.QuerySet["Interaction"]):
             quantity__gte=OuterRef("quantity"),
         )
         return (
-            self.usable()
+            self.visible()
             .filter(
                 ~Exists(later_return),
                 Q(quantity=None) | Q(quantity__gt=0),

@@ -9,6 +9,7 @@ from recommendations.ml.config import ModelConfig
 from recommendations.ml.data import DAY, Histories
 from recommendations.ml.model import Recommender
 
+torch.set_num_threads(1)  # tensors are so small here that threads only wait for each other
 NOW = 400 * DAY
 Line = tuple[int, int, int]  # time, product, event type
 

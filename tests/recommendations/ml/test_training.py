@@ -1,0 +1,112 @@
+"""The same seed is the same loss, a sample is close to the whole, and a bundle is its bytes."""
+
+import numpy as np
+import pytest
+import torch
+
+from recommendations.ml import bundle as bundles
+from recommendations.ml.baselines import co_occurrence
+from recommendations.ml.batches import BatchMaker
+from recommendations.ml.calibration import Calibration
+from recommendations.ml.companions import blend
+from recommendations.ml.config import ModelConfig, TrainingConfig
+from recommendations.ml.data import DAY, Catalogue, next_baskets
+from recommendations.ml.loop import Epoch, TrainingData, train
+from recommendations.ml.losses import next_basket_loss
+from tests.recommendations.ml.made import histories_of, random_model, random_shoppers
+
+PRODUCTS = 12
+BOTH = np.asarray([False, True, True])
+
+
+def catalogue() -> Catalogue:
+    values = np.asarray([[0], *([1 + number % 3] for number in range(PRODUCTS))], np.int32)
+    return Catalogue(products=PRODUCTS, attributes={"group": values}, sizes={"group": 3})
+
+
+def losses(seed: int) -> tuple[list[float], dict[str, torch.Tensor]]:
+    histories = histories_of(random_shoppers(1, shoppers=30))
+    data = TrainingData(
+        histories=histories.before(300 * DAY),
+        catalogue=catalogue(),
+        event_types=2,
+        is_target=BOTH,
+        validation=next_baskets(histories, np.ones(len(histories.items), bool), start=300 * DAY, end=400 * DAY),
+    )
+    epochs: list[Epoch] = []
+    config = TrainingConfig(epochs=2, batch_lines=60, seed=seed)
+    model, _ = train(ModelConfig(width=8, history=8), config, data, report=epochs.append)
+    return [epoch.loss for epoch in epochs], model.state_dict()
+
+
+def test_the_same_seed_is_the_same_loss_and_the_same_weights() -> None:
+    (one, weights), (other, others), (third, _) = losses(5), losses(5), losses(6)
+
+    assert one == other != third
+    assert len(one) == 2
+    assert all(torch.equal(value, others[name]) for name, value in weights.items())
+
+
+def test_many_shared_negatives_come_close_to_the_whole_softmax() -> None:
+    model = random_model(2, products=2_000)
+    histories = histories_of(random_shoppers(2, shoppers=20, products=2_000))
+    maker = BatchMaker(histories, BOTH, model.config, TrainingConfig(batch_lines=5_000, masking=0))
+    (batch,) = maker.epoch(1)
+
+    def loss(negatives: int) -> float:
+        with torch.no_grad():
+            total, weight = next_basket_loss(model, batch, popularity_PI=None, period_BQ=None, negatives=negatives)
+        return float(total / weight)
+
+    with torch.random.fork_rng():
+        torch.manual_seed(1)
+        sampled = float(np.mean([loss(1_999) for _ in range(20)]))
+    assert sampled == pytest.approx(loss(0), rel=0.02)
+    assert loss(2_000) == loss(0)
+
+
+def test_a_bundle_is_loaded_as_it_was_and_dumped_to_the_same_bytes() -> None:
+    model = random_model(3)
+    made = bundles.Bundle(
+        model=model,
+        catalogue=Catalogue(
+            products=PRODUCTS,
+            attributes={"group": model.products.get_buffer("values_group").numpy().astype(np.int32)},
+            sizes={"group": 3},
+        ),
+        product_ids=np.asarray([0, *range(101, 113)], np.int64),
+        category_ids=np.asarray([0, *range(201, 213)], np.int64),
+        event_type_ids=np.asarray([0, 4, 9], np.int64),
+        companions=np.ones((13, 2), np.int64),
+        companion_log_p=np.full((13, 2), -1.5, np.float32),
+        popularity_log_p=np.full(13, -2.5, np.float32),
+        repeat_buyers=np.arange(13),
+        calibrations={"home": Calibration(knots=(-9.0, -1.0), chances=(0.1, 0.4))},
+    )
+
+    data = bundles.dump(made)
+    loaded = bundles.load(data)
+
+    assert bundles.dump(made) == data == bundles.dump(loaded)
+    items = torch.arange(13)
+    assert torch.equal(loaded.model.products(items), model.products(items))
+    assert loaded.calibrations == made.calibrations
+    assert loaded.number_of() == {100 + number: number for number in range(1, 13)}
+    assert loaded.model.training is False
+
+
+def test_another_format_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("recommendations.ml.bundle.torch.load", lambda *_, **__: {"format": 99})
+
+    with pytest.raises(bundles.UnknownFormat, match="99"):
+        bundles.load(b"")
+
+
+def test_co_occurrence_counts_baskets_and_blending_keeps_a_distribution_of_counts() -> None:
+    histories = histories_of([[(1, 1, 1), (1, 2, 1), (2, 1, 1), (2, 3, 1)], [(1, 1, 1), (1, 2, 1)]])
+
+    together = co_occurrence(histories, 3)
+
+    assert together.tolist() == [[0, 0, 0, 0], [0, 3, 2, 1], [0, 2, 2, 0], [0, 1, 0, 1]]
+    chance = blend(together, np.full((4, 4), 0.25, np.float32), 2.0)
+    assert chance[1].tolist() == pytest.approx([0.5 / 5, 0.5 / 5, 2.5 / 5, 1.5 / 5])
