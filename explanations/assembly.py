@@ -48,6 +48,7 @@ if TYPE_CHECKING:
     from explanations.engine import Context
 
 CITED = 12  # interactions of one unit that a contract names, the latest
+LEAST = math.log(1.05)  # what a reason costs at least, whatever the placebo floor
 POPULAR_RANK = 50  # with an empty history, or within the first hundredth of a large catalogue
 CHANGES = (SINGLE, PAIR, TRIPLE)  # by size
 CUT = math.log(1 / 0.9)  # a tenth of the probability

@@ -2,7 +2,6 @@
 
 # B shoppers of a batch, K recommended products, I products, J candidates of a batch, D width.
 import hashlib
-import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -17,7 +16,7 @@ from explanations import assembly, checks, fallback, splitting
 from explanations.contract import Provenance
 from explanations.methods import grouping, occlusion, removal
 from explanations.services import SHOWN
-from explanations.slates import ExplainedSlate
+from explanations.slates import LONGEST_SLATE, ExplainedSlate
 from explanations.verification import replay, takers, variants
 from recommendations import inference
 from recommendations.inference import Loaded, ShopperLines
@@ -25,8 +24,6 @@ from recommendations.ml.data import Ints
 from recommendations.ml.ranking import owned_mask, top
 from recommendations.models import Placement, Run, Shard
 
-SLATE = 30
-LEAST = math.log(1.05)  # what a reason costs at least, whatever the placebo floor
 NEW = timedelta(days=28)
 BATCH = 32  # shoppers at once: bounds memory, and shapes of tensors depend on the shard alone
 
@@ -65,7 +62,7 @@ def context(run: Run, *, now: datetime) -> Context:
         offset_I=inference.offset_I(model, as_of=now),
         shown_I=inference.recommendable(model),
         new_I=inference.launched_since(model, now - NEW),
-        floor=max(LEAST, checks.ensure(run.version, now=run.as_of).placebo_floor),
+        floor=max(assembly.LEAST, checks.ensure(run.version, now=run.as_of).placebo_floor),
         codes=dict(EventType.objects.values_list("pk", "code")),
     )
 
@@ -169,7 +166,7 @@ def _slates(shared: Context, batch: Batch, placement: Placement, candidates_BI: 
     model, vectors, offset = shared.model.bundle.model, shared.model.vectors_ID[number_J], shared.offset_I[number_J]
     eligible_BJ = candidates_BI[:, number_J]
     scores_BJ = (batch.state_BD @ vectors.T + offset).masked_fill(~eligible_BJ, float("-inf"))
-    values_BK, place_BK = top(scores_BJ, SLATE)
+    values_BK, place_BK = top(scores_BJ, LONGEST_SLATE)
     items_BK = number_J[place_BK]
     real_BK = values_BK > float("-inf")
     log_p_BK = values_BK - torch.logsumexp(scores_BJ, dim=1, keepdim=True)

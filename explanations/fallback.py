@@ -10,9 +10,10 @@ import torch
 from torch import Tensor
 
 from explanations import splitting
+from explanations.assembly import LEAST, POPULAR_RANK
 from explanations.contract import Cause, Contract, Evidence, Reason, ReasonType, Split, Status, Target
 from explanations.services import SHOWN
-from explanations.slates import ExplainedSlate
+from explanations.slates import LONGEST_SLATE, ExplainedSlate
 from recommendations.ml.data import Ints
 from recommendations.ml.model import History
 from recommendations.ml.ranking import top
@@ -21,9 +22,6 @@ from recommendations.models import Placement
 if TYPE_CHECKING:
     from explanations.engine import Context
 
-SLATE = 30
-LEAST = math.log(1.05)
-POPULAR_RANK = 50
 FEWEST_BUYERS = 20  # counts of others are named only above, and rounded
 
 
@@ -45,7 +43,7 @@ def non_personal(shared: "Context") -> Iterator[ExplainedSlate]:
     """
     state = empty_state(shared)
     scores = (state @ shared.model.vectors_ID.T + shared.offset_I).masked_fill(~shared.shown_I, float("-inf"))
-    values, items = top(scores, SLATE)
+    values, items = top(scores, LONGEST_SLATE)
     log_p = (values - torch.logsumexp(scores, dim=1, keepdim=True))[0]
     arrays = splitting.split(shared.model, state, items, shared.offset_I)
     chances = shared.model.bundle.calibrations[Placement.HOME.value](log_p.double().numpy())
@@ -80,7 +78,7 @@ def non_personal(shared: "Context") -> Iterator[ExplainedSlate]:
 def _often_repeated(shared: "Context") -> ExplainedSlate:
     buyers = shared.model.bundle.repeat_buyers
     scores = torch.from_numpy(np.log1p(buyers).astype(np.float32)).masked_fill(~shared.shown_I, float("-inf"))
-    values, items = top(scores.unsqueeze(0), SLATE)
+    values, items = top(scores.unsqueeze(0), LONGEST_SLATE)
     numbers = [item for item, value in zip(items[0].tolist(), values[0].tolist(), strict=True) if value > 0]
     chances = np.exp(shared.model.bundle.popularity_log_p[numbers].astype(np.float64))
     partition = float(torch.logsumexp(scores, dim=0))
@@ -126,8 +124,8 @@ def similar(shared: "Context", *, first_id: int, last_id: int) -> Iterator[Expla
         if not first_id <= product_id <= last_id or not shown[item]:
             continue
         kept = (bundle.companions[item] > 0) & shown[bundle.companions[item]]
-        items: Ints = bundle.companions[item][kept][:SLATE]
-        log_p = bundle.companion_log_p[item][kept][:SLATE].astype(np.float64)
+        items: Ints = bundle.companions[item][kept][:LONGEST_SLATE]
+        log_p = bundle.companion_log_p[item][kept][:LONGEST_SLATE].astype(np.float64)
         if not len(items):
             continue
         gain = log_p - bundle.popularity_log_p[items]

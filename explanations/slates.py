@@ -5,6 +5,8 @@ from dataclasses import dataclass
 from explanations.contract import Contract, Provenance
 from recommendations.models import Placement
 
+LONGEST_SLATE = 30
+
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class ExplainedSlate:

@@ -19,11 +19,10 @@ from django.db.backends.utils import CursorWrapper
 
 from explanations.contract import FORMAT, Cause, Contract, Status, pack, pack_provenance
 from explanations.services import SHOWN
-from explanations.slates import ExplainedSlate
+from explanations.slates import LONGEST_SLATE, ExplainedSlate
 from recommendations import shards
 from recommendations.models import Run, Shard
 
-LONGEST_SLATE = 30
 PERSONAL_CAUSES = frozenset({Cause.HISTORY, Cause.HISTORY_GROUP, Cause.BUY_AGAIN})
 
 # Kept for the session: a table made and dropped by every refresh would bloat the system catalogue.

@@ -16,8 +16,6 @@ from recommendations.ml.model import Recommender
 from recommendations.ml.ranking import owned_mask, rank, states, top
 
 AT = 10
-KINDS = ("all", "new", "repeat")
-BASELINES = ("popular", "recent_popular", "item_knn", "personal_frequency")
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
