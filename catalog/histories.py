@@ -6,7 +6,7 @@ from datetime import datetime
 from django.contrib.postgres.aggregates import ArrayAgg
 from django.db.models import Count, Max, Q
 
-from catalog.models import EventType, Interaction, Product, Shopper
+from catalog.models import Category, EventType, Interaction, Product, Shopper
 from catalog.services import NOT_INTERESTED
 
 SHOWN = 200  # products; what is older counts too, but nobody scrolls there
@@ -21,12 +21,14 @@ class HistoryLine:
     times: int
     last_at: datetime
     is_used: bool  # False: left out at the shopper's wish
+    is_gift: bool  # left out because it was for somebody else
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class History:
     lines: tuple[HistoryLine, ...]  # newest first
     hidden: tuple[Product, ...]  # "not interested", newest first
+    less_of: tuple[Category, ...]  # groups that less is wished of, newest wish first
     has_more: bool
 
 
@@ -39,6 +41,7 @@ def history_of(*, shopper: Shopper) -> History:
         .annotate(
             times=Count("id"),
             used=Count("id", filter=Q(excluded_at=None)),
+            gifts=Count("id", filter=Q(is_gift=True)),
             last_at=Max("occurred_at"),
             event_type_ids=ArrayAgg("event_type_id", distinct=True),
         )
@@ -59,9 +62,13 @@ def history_of(*, shopper: Shopper) -> History:
                 times=row["times"],
                 last_at=row["last_at"],
                 is_used=row["used"] > 0,
+                is_gift=row["used"] == 0 and row["gifts"] > 0,
             )
             for row in grouped[:SHOWN]
         ),
         hidden=tuple(products[pk] for pk in dict.fromkeys(hidden_ids)),
+        less_of=tuple(
+            wish.category for wish in shopper.less_of.select_related("category").order_by("-created_at", "-pk")
+        ),
         has_more=len(grouped) > SHOWN,
     )

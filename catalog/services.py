@@ -11,7 +11,17 @@ from django.conf import settings
 from django.db import transaction
 from django.db.models import Count, Max
 
-from catalog.models import Category, EventType, Interaction, Partner, PartnerKey, Product, Scope, Shopper
+from catalog.models import (
+    Category,
+    EventType,
+    Interaction,
+    LessOfGroup,
+    Partner,
+    PartnerKey,
+    Product,
+    Scope,
+    Shopper,
+)
 
 VIEW = "view"
 PURCHASE = "purchase"
@@ -78,16 +88,17 @@ def record_view(*, shopper: Shopper, product: Product, at: datetime, recommendat
 
 
 @transaction.atomic
-def exclude_history(*, shopper: Shopper, product: Product, at: datetime) -> int:
+def exclude_history(*, shopper: Shopper, product: Product, at: datetime, is_gift: bool = False) -> int:
     """ "Don't use this purchase": none of the shopper's interactions with the product count any more.
 
-    A "not interested" stays: it is not history but a wish. Returns how many were excluded.
+    "It was a gift" does the same and remembers why; either way what was bought stays bought. A "not interested"
+    stays: it is not history but a wish. Returns how many were excluded.
     """
     excluded = (
         Interaction.objects.usable()
         .filter(shopper=shopper, product=product)
         .exclude(event_type__code=NOT_INTERESTED)
-        .update(excluded_at=at)
+        .update(excluded_at=at, is_gift=is_gift)
     )
     if excluded:
         shoppers_changed(shopper_ids=[shopper.pk], at=at)
@@ -101,7 +112,7 @@ def include_history(*, shopper: Shopper, product: Product, at: datetime) -> int:
         Interaction.objects.visible()
         .filter(shopper=shopper, product=product, excluded_at__isnull=False)
         .exclude(event_type__code=NOT_INTERESTED)
-        .update(excluded_at=None)
+        .update(excluded_at=None, is_gift=False)
     )
     if included:
         shoppers_changed(shopper_ids=[shopper.pk], at=at)
@@ -119,6 +130,19 @@ def show_again(*, shopper: Shopper, product: Product, at: datetime) -> int:
     if withdrawn:
         shoppers_changed(shopper_ids=[shopper.pk], at=at)
     return withdrawn
+
+
+def less_of_group(*, shopper: Shopper, category: Category, at: datetime) -> bool:
+    """Wish for less of a group and what is below it. False where that was wished before.
+
+    Whoever shows recommendations obeys it in the same request; nothing needs to be computed first.
+    """
+    return LessOfGroup.objects.get_or_create(shopper=shopper, category=category, defaults={"created_at": at})[1]
+
+
+def as_much_of_group(*, shopper: Shopper, category: Category) -> bool:
+    """Undo of `less_of_group`. False where nothing was wished."""
+    return LessOfGroup.objects.filter(shopper=shopper, category=category).delete()[0] > 0
 
 
 @transaction.atomic

@@ -4,10 +4,13 @@ from dataclasses import dataclass
 
 from django.urls import reverse
 from django.utils.translation import gettext as _
+from django.utils.translation import pgettext
 
-from catalog.models import Product, Shopper
+from catalog.models import Category, Product, Shopper
 from explanations.phrasing import Phrased, phrase
+from explanations.phrasing.text import clean
 from explanations.services import Recommendation, Recommendations, recommendation, recommendations_for
+from explanations.wishes import LOWERED_BY
 from recommendations.models import Placement
 
 CARDS = 10
@@ -19,6 +22,7 @@ class Card:
 
     recommendation: Recommendation
     phrased: Phrased
+    group: Category | None  # the product's
 
     @property
     def product(self) -> Product:
@@ -34,7 +38,9 @@ class Row:
     is_personal: bool
     is_stale: bool
     is_published: bool
+    less_of: str  # the groups whose products stand lower in it, at the shopper's wish
     url: str  # where a stale row asks for itself; empty where it never is
+    places_lower: int = LOWERED_BY
 
 
 def cards_of(found: Recommendations) -> tuple[Card, ...]:
@@ -42,6 +48,7 @@ def cards_of(found: Recommendations) -> tuple[Card, ...]:
         Card(
             recommendation=item,
             phrased=phrase(item.contract, products=found.products, categories=found.categories),
+            group=found.categories.get(item.product.category_id) if item.product.category_id is not None else None,
         )
         for item in found.items
     )
@@ -71,6 +78,7 @@ def row_of(*, placement: Placement, shopper: Shopper | None) -> Row:
         is_stale=found.is_stale,
         # A run may hold nothing that anybody buys again; the row then says what would fill it.
         is_published=found.slate is not None or placement == Placement.BUY_AGAIN,
+        less_of=_groups(found),
         url=reverse("row", args=[placement.value]),
     )
 
@@ -86,6 +94,7 @@ def similar_row(*, product: Product, shopper: Shopper | None) -> Row:
         is_personal=False,
         is_stale=False,
         is_published=found.slate is not None,
+        less_of=_groups(found),
         url="",
     )
 
@@ -94,6 +103,10 @@ def card_of(*, recommendation_id: str, shopper: Shopper | None) -> Card:
     """One recommendation with its sentences. Raises UnknownRecommendation."""
     (card,) = cards_of(recommendation(recommendation_id=recommendation_id, shopper=shopper))
     return card
+
+
+def _groups(found: Recommendations) -> str:
+    return pgettext("between products", ", ").join(clean(group.name) for group in found.less_of)
 
 
 def _headings(found: Recommendations, shopper: Shopper | None) -> tuple[str, str]:

@@ -9,6 +9,7 @@ from catalog.models import Category, Interaction, PartnerKey, Product, Shopper
 from catalog.services import NOT_INTERESTED, PURCHASE
 from explanations.contract import Contract, Reason, Status, unpack, unpack_provenance
 from explanations.models import Explanation
+from explanations.wishes import Ranked, in_wished_order, wish_for, wished_less
 from recommendations.models import Placement, Slate
 from recommendations.models.runs import SlateQuerySet
 
@@ -29,6 +30,7 @@ class Recommendation:
     score: float
     probability: float
     contract: Contract
+    less_of: Category | None = None  # why it stands lower than its rank: the shopper wished for less of this group
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -40,6 +42,7 @@ class Recommendations:
     is_stale: bool  # something happened since it was computed; a refresh is under way
     slate: Slate | None  # None: nothing is published yet
     items: tuple[Recommendation, ...]
+    less_of: tuple[Category, ...] = ()  # groups that stand lower in this slate, at the shopper's wish
     products: Mapping[int, Product]  # everything that the contracts cite, by id
     categories: Mapping[int, Category]
 
@@ -90,7 +93,8 @@ def recommendations_for(
     products = Product.objects.in_bulk(_cited_products(contracts, slate))
     categories = _categories()
     sensitive = _sensitive(categories)
-    items: list[Recommendation] = []
+    wishes = wished_less(shopper) if shopper is not None and shopper.is_personalised else frozenset[int]()
+    ranked: list[Ranked] = []
     for rank, contract in enumerate(contracts, start=1):
         product = products.get(contract.product_id)
         if (
@@ -102,24 +106,26 @@ def recommendations_for(
             or _names_sensitive(contract, products, sensitive)
         ):
             continue
-        items.append(
-            Recommendation(
-                id=f"{slate.pk}-{rank}",
-                rank=rank,
-                product=product,
-                score=slate.scores[rank - 1],
-                probability=slate.probabilities[rank - 1],
-                contract=contract,
-            )
+        ranked.append((rank, contract, wish_for(product.category_id, wishes, categories)))
+    items = [
+        Recommendation(
+            id=f"{slate.pk}-{rank}",
+            rank=rank,
+            product=products[contract.product_id],
+            score=slate.scores[rank - 1],
+            probability=slate.probabilities[rank - 1],
+            contract=contract,
+            less_of=wish,
         )
-        if len(items) == min(limit, SHOWN):
-            break
+        for rank, contract, wish in in_wished_order(ranked)[: min(limit, SHOWN)]
+    ]
     return Recommendations(
         placement=placement,
         is_personal=is_personal,
         is_stale=is_stale,
         slate=slate,
         items=tuple(items),
+        less_of=tuple({wish.pk: wish for _, _, wish in ranked if wish is not None}.values()),
         products=products,
         categories=categories,
     )
@@ -161,6 +167,7 @@ def recommendation(*, recommendation_id: str, shopper: Shopper | None) -> Recomm
     ):
         raise UnknownRecommendation(recommendation_id)
     rank = int(recommendation_id.partition("-")[2])
+    wishes = wished_less(shopper) if shopper is not None and shopper.is_personalised else frozenset[int]()
     return Recommendations(
         placement=Placement(slate.placement),
         is_personal=slate.shopper_id is not None,
@@ -174,6 +181,7 @@ def recommendation(*, recommendation_id: str, shopper: Shopper | None) -> Recomm
                 score=slate.scores[rank - 1],
                 probability=slate.probabilities[rank - 1],
                 contract=contract,
+                less_of=wish_for(product.category_id, wishes, categories),
             ),
         ),
         products=products,

@@ -15,6 +15,9 @@ urlpatterns = [
     path("acts/show-again/", acts.show_product_again, name="show_again"),
     path("acts/leave-out/", acts.leave_out, name="leave_out"),
     path("acts/use-again/", acts.use_again, name="use_again"),
+    path("acts/gift/", acts.gift, name="gift"),
+    path("acts/less-of/", acts.less_of, name="less_of"),
+    path("acts/as-much-of/", acts.as_much_of, name="as_much_of"),
     path("acts/personalised/", acts.personalised, name="personalised"),
     path("acts/viewed/", acts.viewed, name="viewed"),
 ]

@@ -3,6 +3,7 @@ from catalog.models.imports import Import, ImportRejection
 from catalog.models.interactions import EventType, Interaction
 from catalog.models.products import Category, Product
 from catalog.models.quality import QualityReport
+from catalog.models.wishes import LessOfGroup
 
 __all__ = [
     "Category",
@@ -10,6 +11,7 @@ __all__ = [
     "Import",
     "ImportRejection",
     "Interaction",
+    "LessOfGroup",
     "Partner",
     "PartnerKey",
     "Product",

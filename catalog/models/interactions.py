@@ -102,7 +102,7 @@ class InteractionQuerySet(models.QuerySet["Interaction"]):
 
 
 class Interaction(models.Model):
-    """One thing a shopper did to a product at a time. Never changed but for `excluded_at`."""
+    """One thing a shopper did to a product at a time. Never changed but for `excluded_at` and `is_gift`."""
 
     partner = models.ForeignKey(
         Partner,
@@ -157,6 +157,8 @@ class Interaction(models.Model):
         verbose_name=_("import"),
     )
     excluded_at = models.DateTimeField(_("excluded"), null=True, blank=True)
+    # Excluded because it was for somebody else. The database fills it in: COPY and bulk inserts do not name it.
+    is_gift = models.BooleanField(_("a gift"), db_default=False)
 
     objects = InteractionQuerySet.as_manager()
 
@@ -169,6 +171,7 @@ class Interaction(models.Model):
                 F("event_id"),
                 name="one_interaction_per_partner_and_event_id",
             ),
+            models.CheckConstraint(condition=Q(is_gift=False) | Q(excluded_at__isnull=False), name="gift_is_not_used"),
         ]
         indexes = [
             # Read by snapshots, refreshes and "my history": one shopper's interactions in order.

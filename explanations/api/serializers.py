@@ -181,7 +181,13 @@ class RecommendationSerializer(serializers.Serializer[Any]):
     """One product at one rank."""
 
     id = serializers.CharField(help_text="Never changes its meaning. Send it with the events that follow from it.")
-    rank = serializers.IntegerField(help_text="Has gaps where a product is no longer shown.")
+    rank = serializers.IntegerField(
+        help_text="The model's. Has gaps where a product is no longer shown; where `lowered_for` is set it is lower."
+    )
+    lowered_for = serializers.CharField(
+        allow_null=True,
+        help_text="The category that the shopper wished to see less of: products in it stand ten places lower.",
+    )
     score = serializers.FloatField(help_text="The model's; comparable within one answer.")
     probability = serializers.FloatField(help_text="Calibrated: that the product is in the shopper's next basket.")
     product = RecommendedProductSerializer()

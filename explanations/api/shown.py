@@ -54,6 +54,7 @@ class Shown:
         return {
             "id": item.id,
             "rank": item.rank,
+            "lowered_for": item.less_of.path if item.less_of is not None else None,
             "score": item.score,
             "probability": item.probability,
             "product": {

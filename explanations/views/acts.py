@@ -12,12 +12,14 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_POST
 
-from catalog.models import Product, Shopper
+from catalog.models import Category, Product, Shopper
 from catalog.returning import back_from
 from catalog.services import (
     NOT_INTERESTED,
+    as_much_of_group,
     exclude_history,
     include_history,
+    less_of_group,
     record_act,
     record_view,
     set_personalised,
@@ -26,6 +28,7 @@ from catalog.services import (
 from catalog.visitors import shopper_of
 from explanations.phrasing.text import clean, shorten
 from explanations.undo import undo_tags
+from explanations.wishes import LOWERED_BY
 
 LONGEST_ID = 60
 
@@ -45,9 +48,17 @@ def by_shopper(view: Callable[[HttpRequest, Shopper], HttpResponse]) -> Callable
     return guarded
 
 
+def _number(request: HttpRequest, field: str) -> int:
+    number = request.POST.get(field, "")
+    return int(number) if number.isdecimal() and len(number) < 19 else 0
+
+
 def _product(request: HttpRequest) -> Product:
-    number = request.POST.get("product", "")
-    return get_object_or_404(Product, pk=int(number) if number.isdecimal() and len(number) < 19 else 0)
+    return get_object_or_404(Product, pk=_number(request, "product"))
+
+
+def _group(request: HttpRequest) -> Category:
+    return get_object_or_404(Category, pk=_number(request, "group"))
 
 
 def _title(product: Product) -> str:
@@ -65,7 +76,7 @@ def not_interested(request: HttpRequest, shopper: Shopper) -> HttpResponse:
         recommendation=request.POST.get("recommendation", "")[:LONGEST_ID],
     )
     text = _("%(title)s is not shown any more.") % {"title": _title(product)}
-    messages.success(request, text, extra_tags=undo_tags(act="show_again", product_id=product.pk))
+    messages.success(request, text, extra_tags=undo_tags(act="show_again", number=product.pk))
     return redirect(back_from(request))
 
 
@@ -84,9 +95,41 @@ def leave_out(request: HttpRequest, shopper: Shopper) -> HttpResponse:
     excluded = exclude_history(shopper=shopper, product=product, at=timezone.now())
     if excluded:
         text = _("%(title)s is not used for your recommendations any more.") % {"title": _title(product)}
-        messages.success(request, text, extra_tags=undo_tags(act="use_again", product_id=product.pk))
+        messages.success(request, text, extra_tags=undo_tags(act="use_again", number=product.pk))
     else:
         messages.info(request, _("%(title)s was not used.") % {"title": _title(product)})
+    return redirect(back_from(request))
+
+
+@by_shopper
+def gift(request: HttpRequest, shopper: Shopper) -> HttpResponse:
+    """ "It was a gift": it says nothing of the shopper, so it is not used; it stays bought."""
+    product = _product(request)
+    if exclude_history(shopper=shopper, product=product, at=timezone.now(), is_gift=True):
+        text = _("%(title)s was a gift: it is not used for your recommendations any more.")
+        tags = undo_tags(act="use_again", number=product.pk)
+        messages.success(request, text % {"title": _title(product)}, extra_tags=tags)
+    else:
+        messages.info(request, _("%(title)s was not used.") % {"title": _title(product)})
+    return redirect(back_from(request))
+
+
+@by_shopper
+def less_of(request: HttpRequest, shopper: Shopper) -> HttpResponse:
+    """ "Less of this group": it stands lower from the very next page on."""
+    group = _group(request)
+    less_of_group(shopper=shopper, category=group, at=timezone.now())
+    text = _("Products of %(group)s stand %(places)s places lower for you from now on.")
+    tags = undo_tags(act="as_much_of", field="group", number=group.pk)
+    messages.success(request, text % {"group": clean(group.name), "places": LOWERED_BY}, extra_tags=tags)
+    return redirect(back_from(request))
+
+
+@by_shopper
+def as_much_of(request: HttpRequest, shopper: Shopper) -> HttpResponse:
+    group = _group(request)
+    as_much_of_group(shopper=shopper, category=group)
+    messages.success(request, _("Products of %(group)s stand where they did.") % {"group": clean(group.name)})
     return redirect(back_from(request))
 
 

@@ -15,6 +15,7 @@ from explanations.phrasing.statements import units_of
 from explanations.phrasing.text import date_of
 from explanations.rows import card_of, home_rows, row_of, similar_row
 from explanations.services import UnknownRecommendation
+from explanations.wishes import LOWERED_BY
 from recommendations.models import Placement
 
 LONGEST_ID = 60
@@ -75,6 +76,7 @@ def why(request: HttpRequest, recommendation_id: str) -> HttpResponse:
         {
             "card": card,
             "is_own": is_own,
+            "group": card.group,
             "units": [(unit, products[unit.product_id]) for unit in units if unit.product_id in products],
         },
     )
@@ -104,6 +106,7 @@ def how(request: HttpRequest) -> HttpResponse:
             "run": run,
             "shares": shares_by_cause(run) if run is not None else [],
             "cutoff": date_of(int(snapshot.cutoff_at.timestamp())) if snapshot is not None else "",
+            "places_lower": LOWERED_BY,
             "acts": pgettext("between products", ", ").join(event_type.verb for event_type in used),
         },
     )

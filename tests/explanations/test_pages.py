@@ -273,7 +273,20 @@ def test_only_rows_of_the_first_page_are_asked_for(client: Client) -> None:
     assert client.get(reverse("row", args=["elsewhere"])).status_code == 404
 
 
-@pytest.mark.parametrize("act", ["not_interested", "show_again", "leave_out", "use_again", "personalised", "viewed"])
+ACTS = [
+    "not_interested",
+    "show_again",
+    "leave_out",
+    "gift",
+    "less_of",
+    "as_much_of",
+    "use_again",
+    "personalised",
+    "viewed",
+]
+
+
+@pytest.mark.parametrize("act", ACTS)
 def test_acts_are_posts_of_shoppers(act: str, shop: Shop) -> None:
     visitor, staff, strict = Client(), Client(), Client(enforce_csrf_checks=True)
     staff.force_login(UserFactory())
@@ -319,13 +332,13 @@ def test_the_first_page_stays_within_its_queries(
 ) -> None:
     signed_in.get("/")  # verbs are kept for a minute
 
-    with django_assert_max_num_queries(11):  # session, user, shopper; a row: slate, hidden, products, groups
+    with django_assert_max_num_queries(13):  # session, user, shopper; a row: slate, hidden, products, groups, wishes
         signed_in.get("/")
 
 
 @pytest.mark.parametrize(
     ("url", "queries"),
-    [("/products/", 4), ("/products/?q=tin", 5), ("/products/22423/", 8), ("/history/", 7), ("/how/", 5)],
+    [("/products/", 4), ("/products/?q=tin", 5), ("/products/22423/", 9), ("/history/", 8), ("/how/", 5)],
 )
 def test_pages_stay_within_their_queries(
     signed_in: Client, url: str, queries: int, django_assert_max_num_queries: DjangoAssertNumQueries

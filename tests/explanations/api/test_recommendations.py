@@ -56,6 +56,7 @@ def test_a_recommendation_comes_with_every_checked_fact_and_its_sentences(shop: 
     assert first == {
         "id": f"{slate.pk}-1",
         "rank": 1,
+        "lowered_for": None,
         "score": 9.0,
         "probability": 0.2,
         "product": {
@@ -309,7 +310,7 @@ def test_a_request_takes_the_same_queries_however_much_it_names(
     VERBS.get("purchase")  # read once a minute
     client.get(_path(shop), placement="home", limit=limit)
 
-    with django_assert_num_queries(6):  # key, shopper, slate with explanation, unwanted, products, categories
+    with django_assert_num_queries(7):  # key, shopper, slate with explanation, unwanted, products, categories, wishes
         client.get(_path(shop), placement="home", limit=limit)
 
 
