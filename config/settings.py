@@ -286,6 +286,7 @@ LOGGING: dict[str, Any] = {
 SHOP_NAME = env.str("SHOP_NAME", default="Because")
 PAGE_TITLE_SUFFIX = _("recommendations with a reason")
 TRAINING_DEVICE = env.str("TRAINING_DEVICE", default="auto")
+TRAINING_CONFIG = env.json("TRAINING_CONFIG", default={})  # of trainings that are not told otherwise
 CODE_REVISION = env.str("CODE_REVISION", default=code_revision(BASE_DIR))  # recorded with every training
 # Composition: what the catalogue asks for when a shopper's history changed. It knows the name only.
 SHOPPERS_CHANGED_TASK = "explanations.tasks.refresh_shoppers"

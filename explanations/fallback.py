@@ -15,7 +15,7 @@ from explanations.contract import Cause, Contract, Evidence, Reason, ReasonType,
 from explanations.services import SHOWN
 from explanations.slates import LONGEST_SLATE, ExplainedSlate
 from recommendations.ml.data import Ints
-from recommendations.ml.model import History
+from recommendations.ml.history import History
 from recommendations.ml.ranking import top
 from recommendations.models import Placement
 

@@ -12,6 +12,7 @@ from django.db.models import Q, QuerySet
 
 from catalog.models import User
 from recommendations import artifacts, shards, trainings
+from recommendations.ml.config import from_json
 from recommendations.models import ModelVersion, Run, Slate
 from recommendations.sending import send
 
@@ -22,6 +23,10 @@ DELETED_AT_ONCE = 500  # slates a transaction: short locks, whatever the size of
 RETIRED_RUNS_KEPT = 2  # what one can roll back to
 SUPERSEDED_SLATES_KEPT = timedelta(days=7)  # feedback may still name their recommendations
 FAILED_RUN_KEPT = timedelta(days=7)
+
+
+class BadConfiguration(Exception):
+    """No training can be configured so; the message names what and the remedy."""
 
 
 class NotCancellable(Exception):
@@ -50,7 +55,14 @@ def request_training(
     publish_when_ready: bool,
     is_sent: bool = True,
 ) -> ModelVersion:
-    """Queue a training. Without `is_sent` the caller trains it itself; if it dies, a worker takes over."""
+    """Queue a training. Without `is_sent` the caller trains it itself; if it dies, a worker takes over.
+
+    Raises BadConfiguration, and then nothing is queued.
+    """
+    try:
+        from_json(dict(config))
+    except (TypeError, ValueError) as error:
+        raise BadConfiguration(str(error)) from error
     version = ModelVersion.objects.create(
         config=dict(config), seed=seed, created_by=by, is_publish_wanted=publish_when_ready, sent_at=at
     )
@@ -61,12 +73,15 @@ def request_training(
 
 @transaction.atomic
 def retrain(*, by: User | None, at: datetime, publish_when_ready: bool) -> ModelVersion | None:
-    """Queue a training like the last that passed its gate, on what is known now; None while another one goes on."""
+    """Queue a training on what is known now; None while another one goes on.
+
+    Configured by TRAINING_CONFIG, or like the last that passed its gate.
+    """
     if ModelVersion.objects.unfinished().exists():
         return None
     last = ModelVersion.objects.passed().order_by("-finished_at", "-pk").first()
     return request_training(
-        config=last.config if last else {},
+        config=settings.TRAINING_CONFIG or (last.config if last else {}),
         seed=last.seed if last else 1,
         by=by,
         at=at,

@@ -16,13 +16,14 @@ from numpy.typing import NDArray
 
 from catalog import quality
 from catalog.models import Category, EventType, Product, QualityReport
-from recommendations.ml.data import Catalogue, Histories, Ints
+from recommendations.ml.data import Catalogue, Histories, Ints, Unwanted
 from recommendations.models import Snapshot
 
 EVALUATION = timedelta(days=28)  # validation and test each; a tenth of the history where that is shorter
 FEWEST_BASKETS = 100
 MICROSECOND = 1_000_000
 COLUMNS = {"shopper": np.int64, "item": np.int32, "time": np.int64, "type": np.int32}
+UNWANTED = {"shopper": np.int64, "item": np.int32, "time": np.int64, "weight": np.float32}
 
 
 class TooLittleData(Exception):
@@ -34,6 +35,7 @@ class Arrays:
     """A snapshot as training reads it. Number 0 is padding in `product_ids`, `category_ids`, `event_type_ids`."""
 
     histories: Histories
+    unwanted: Unwanted
     shopper_ids: Ints  # [S]
     catalogue: Catalogue
     product_ids: Ints  # [I + 1]
@@ -48,11 +50,12 @@ def freeze(*, at: datetime) -> Snapshot:
     targets = set(EventType.objects.filter(is_target=True).values_list("pk", flat=True))
     first, last, baskets = None, None, 0
     for rows in quality.stream_clean(report):
-        times = rows["occurred_at"][np.isin(rows["event_type_id"], list(targets)) & (rows["shopper_id"] > 0)]
-        if len(times):
+        asked = rows[np.isin(rows["event_type_id"], list(targets)) & (rows["shopper_id"] > 0)]
+        if len(asked):
+            times = asked["occurred_at"]
             first = int(times.min()) if first is None else min(first, int(times.min()))
             last = int(times.max()) if last is None else max(last, int(times.max()))
-            baskets += len(np.unique(times))
+            baskets += 1 + int(np.count_nonzero((np.diff(times) != 0) | (np.diff(asked["shopper_id"]) != 0)))
     if first is None or last is None or baskets < FEWEST_BASKETS:
         raise TooLittleData(
             f"{baskets} usable baskets of known shoppers, {FEWEST_BASKETS} are needed. "
@@ -100,15 +103,26 @@ def _folder(snapshot: Snapshot) -> Path:
 def _write(snapshot: Snapshot, folder: Path) -> None:
     product_ids, category_ids, catalogue = _catalogue(snapshot.report)
     types = list(EventType.objects.filter(polarity__gte=0).exclude(code="return").order_by("pk"))
+    against = list(EventType.objects.filter(polarity=-1).exclude(code="return").order_by("pk"))
+    against_ids = np.asarray([0, *(event_type.pk for event_type in against)], np.int64)
+    strengths = np.asarray([0.0, *(event_type.strength for event_type in against)], np.float32)
     event_type_ids = np.asarray([0, *(event_type.pk for event_type in types)], np.int64)
     counts = np.zeros(len(event_type_ids), np.int64)
     files = {name: (folder / name).open("wb") for name in COLUMNS}
+    unwanted_files = {name: (folder / f"unwanted_{name}").open("wb") for name in UNWANTED}
+    unwanted = 0
     previous = np.zeros(4, np.int64)
     digest = hashlib.sha256()
     try:
         for rows in quality.stream_clean(snapshot.report):
             item = _numbers(product_ids, rows["product_id"])
             kind = _numbers(event_type_ids, rows["event_type_id"])
+            wish = _numbers(against_ids, rows["event_type_id"])
+            said = (rows["shopper_id"] > 0) & (item > 0) & (wish > 0)
+            columns = (rows["shopper_id"], item, rows["occurred_at"] // MICROSECOND, strengths[wish])
+            for (name, dtype), column in zip(UNWANTED.items(), columns, strict=True):
+                unwanted_files[name].write(np.ascontiguousarray(column[said], dtype).tobytes())
+            unwanted += int(said.sum())
             kept = (rows["shopper_id"] > 0) & (item > 0) & (kind > 0)
             table = np.stack([rows["shopper_id"], rows["occurred_at"] // MICROSECOND, item, kind], axis=1)[kept]
             table = table[np.lexsort(table[:, ::-1].T)]  # seconds may tie where microseconds did not
@@ -122,7 +136,7 @@ def _write(snapshot: Snapshot, folder: Path) -> None:
             for name, column in zip(("shopper", "time", "item", "type"), table.T, strict=True):
                 files[name].write(np.ascontiguousarray(column, COLUMNS[name]).tobytes())
     finally:
-        for file in files.values():
+        for file in (*files.values(), *unwanted_files.values()):
             file.close()
     stored: dict[str, Any] = {
         "product_ids": product_ids,
@@ -139,6 +153,7 @@ def _write(snapshot: Snapshot, folder: Path) -> None:
         "lines": int(counts.sum()),
         "products": catalogue.products,
         "event_types": {event_type.code: int(n) for event_type, n in zip(types, counts[1:], strict=True)},
+        "unwanted": unwanted,
     }
     snapshot.save(update_fields=["checksum", "counts"])
 
@@ -148,6 +163,7 @@ def _read(folder: Path) -> Arrays:
     with np.load(folder / "catalogue.npz") as stored:
         arrays = dict(stored)
     shopper_ids, first = np.unique(column["shopper"], return_index=True)
+    unwanted = {name: _mapped(folder / f"unwanted_{name}", dtype) for name, dtype in UNWANTED.items()}
     attributes = {n.removeprefix("attribute_"): v for n, v in arrays.items() if n.startswith("attribute_")}
     return Arrays(
         histories=Histories(
@@ -156,6 +172,7 @@ def _read(folder: Path) -> Arrays:
             times=column["time"],
             types=column["type"],
         ),
+        unwanted=_unwanted(unwanted, shopper_ids),
         shopper_ids=shopper_ids.astype(np.int64),
         catalogue=Catalogue(
             products=len(arrays["product_ids"]) - 1,
@@ -166,6 +183,18 @@ def _read(folder: Path) -> Arrays:
         category_ids=arrays["category_ids"],
         event_type_ids=arrays["event_type_ids"],
         is_target=arrays["is_target"],
+    )
+
+
+def _unwanted(column: dict[str, NDArray[Any]], shopper_ids: Ints) -> Unwanted:
+    """By the rows of the histories; shoppers without a history teach nothing."""
+    row = _numbers(np.append(0, shopper_ids), np.asarray(column["shopper"])) - 1
+    known = row >= 0  # rows ascend, as the shoppers did
+    return Unwanted(
+        offsets=np.concatenate([[0], np.cumsum(np.bincount(row[known], minlength=len(shopper_ids)))]).astype(np.int64),
+        items=column["item"][known],
+        times=column["time"][known],
+        weights=column["weight"][known],
     )
 
 

@@ -158,6 +158,7 @@ class _Split:
             event_types=len(self.arrays.event_type_ids) - 1,
             is_target=self.arrays.is_target,
             validation=validation.by_kind["new"],
+            unwanted=self.arrays.unwanted.before(self.validation_from),
         )
 
     def question(self, histories: Histories, start: int, end: int) -> evaluation.Question:

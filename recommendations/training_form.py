@@ -19,6 +19,7 @@ LABELS = {
     "uses_times": _("Times"),
     "uses_attributes": _("Attributes"),
     "uses_popularity": _("Popularity"),
+    "uses_repeats": _("Repeats"),
     "id_dropout": _("Hidden ids"),
     "epochs": _("Epochs"),
     "patience": _("Patience"),
@@ -30,6 +31,7 @@ LABELS = {
     "masking": _("Masked histories"),
     "basket_power": _("Basket power"),
     "half_life_days": _("Half-life"),
+    "unwanted": _("Unwanted"),
     "seed": _("Seed"),
 }
 HELP = {
@@ -43,6 +45,7 @@ HELP = {
     "uses_times": _("Use the gaps between interactions. Off where the data has an order but no times."),
     "uses_attributes": _("Groups and price bands, so that new products have a place."),
     "uses_popularity": _("What sells now weighs in every score."),
+    "uses_repeats": _("How often and how lately a product was met weighs in its own score."),
     "id_dropout": _("Share of products whose id is hidden in a step, so that content learns to stand alone."),
     "epochs": _("Times through the data at most; the best epoch is kept."),
     "patience": _("Stop after so many epochs without a better validation NDCG@10."),
@@ -54,6 +57,7 @@ HELP = {
     "masking": _("Share of histories with parts hidden, so that reasons can be tested by leaving things out."),
     "basket_power": _("A basket of n products weighs n to this power: 0 as one product, 1 as n."),
     "half_life_days": _("Baskets so many days older weigh half; 0 weighs all the same."),
+    "unwanted": _("How often a product that the shopper does not want counts among the wrong ones; 0: never."),
     "seed": _("Same seed, data and machine: same weights."),
 }
 

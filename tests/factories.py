@@ -247,7 +247,7 @@ class ModelVersionFactory(ModelFactory[ModelVersion]):
 
     snapshot = SubFactory(SnapshotFactory)
     state = ModelVersion.State.PASSED
-    config: ClassVar[dict[str, Any]] = {"width": 64, "blocks": 1}
+    config: ClassVar[dict[str, Any]] = {"model": {"width": 64, "blocks": 1}}
     metrics: ClassVar[dict[str, Any]] = {"new": {"transformer": {"ndcg@10": 0.08}}}
     weights = Sequence(lambda n: f"weights-{n}")
     weights_checksum = "0" * 64

@@ -26,7 +26,7 @@ BLOCKS = re.findall(r"^```(\w+)\n(.*?)^```", README, re.MULTILINE | re.DOTALL)
 
 
 def test_the_table_of_variables_lists_those_that_the_settings_read() -> None:
-    read = set(re.findall(r'env\.(?:str|int|bool|list|float)\(\s*"(\w+)"', SETTINGS))
+    read = set(re.findall(r'env\.(?:str|int|bool|list|float|json)\(\s*"(\w+)"', SETTINGS))
     read |= set(re.findall(r'"(\w+)" (?:not )?in env\.ENVIRON', SETTINGS))
     table = README.partition("| variable | default |")[2].partition("\n\n")[0]
 

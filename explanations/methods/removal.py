@@ -13,7 +13,8 @@ from torch import Tensor
 
 from recommendations.ml.batches import latest_history
 from recommendations.ml.data import Histories, Ints
-from recommendations.ml.model import History, Recommender
+from recommendations.ml.history import History
+from recommendations.ml.model import Recommender
 
 NOTHING = -1
 

@@ -1,6 +1,6 @@
 """Histories cut into windows and gathered into batches of like length, without a loop over shoppers."""
 
-# B windows, L lines, Q queries (one a target basket), T targets in the batch.
+# B windows, L lines, Q queries (one a target basket), T targets in the batch, P pairs of a query and a product.
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import NamedTuple
@@ -11,8 +11,8 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from recommendations.ml.config import ModelConfig, TrainingConfig
-from recommendations.ml.data import Histories, Ints
-from recommendations.ml.model import History
+from recommendations.ml.data import Histories, Ints, Unwanted
+from recommendations.ml.history import History
 
 
 class Batch(NamedTuple):
@@ -23,6 +23,9 @@ class Batch(NamedTuple):
     query_T: Tensor  # flat index into B × Q
     item_T: Tensor
     weight_T: Tensor
+    unwanted_query_P: Tensor  # what the shopper of a query does not want, for each of its queries
+    unwanted_item_P: Tensor
+    unwanted_weight_P: Tensor
 
     def to(self, device: torch.device) -> "Batch":
         if device.type == "cpu":
@@ -90,11 +93,18 @@ class BatchMaker:
     """Batches of one epoch, a function of (seed, epoch) alone."""
 
     def __init__(
-        self, histories: Histories, is_target: NDArray[np.bool_], model: ModelConfig, training: TrainingConfig
+        self,
+        histories: Histories,
+        is_target: NDArray[np.bool_],
+        model: ModelConfig,
+        training: TrainingConfig,
+        unwanted: Unwanted | None = None,
     ):
         self.histories, self.is_target, self.model, self.training = histories, is_target, model, training
+        self.unwanted = unwanted
         self.baskets = Baskets.of(histories)
         self.windows = windows(histories, self.baskets, model.history)
+        self.shopper = np.repeat(np.arange(len(histories)), np.diff(self.baskets.offsets))  # of each basket
         self.latest = int(self.baskets.time.max()) if len(self.baskets.time) else 0
 
     def epoch(self, number: int) -> Iterator[Batch]:
@@ -148,6 +158,7 @@ class BatchMaker:
         if self.training.half_life_days:
             age = (self.latest - time_BQ.reshape(-1)[query_T]) / 86_400
             weight_T = weight_T * 0.5 ** (age / self.training.half_life_days)
+        unwanted = self._unwanted(self.shopper[query], end - query, queries)
         return Batch(
             history=History(
                 items_BL=torch.from_numpy(items_BL.astype(np.int64)),
@@ -161,6 +172,25 @@ class BatchMaker:
             query_T=torch.from_numpy(query_T),
             item_T=torch.from_numpy(items_BL[rows, columns].astype(np.int64)),
             weight_T=torch.from_numpy(weight_T.astype(np.float32)),
+            unwanted_query_P=torch.from_numpy(unwanted[0]),
+            unwanted_item_P=torch.from_numpy(unwanted[1]),
+            unwanted_weight_P=torch.from_numpy(unwanted[2]),
+        )
+
+    def _unwanted(self, shopper_B: Ints, asked_B: Ints, queries: int) -> tuple[Ints, Ints, NDArray[np.float32]]:
+        """Every pair of a query (flat index into B × Q) and a product its shopper does not want, with its weight."""
+        if self.unwanted is None or not len(self.unwanted.items):
+            return np.empty(0, np.int64), np.empty(0, np.int64), np.empty(0, np.float32)
+        first, counts = self.unwanted.offsets[shopper_B], np.diff(self.unwanted.offsets)[shopper_B]
+        window_P = np.repeat(np.arange(len(shopper_B)), counts)
+        line_P = np.arange(len(window_P)) + np.repeat(first - np.concatenate([[0], np.cumsum(counts)[:-1]]), counts)
+        pair_P = np.repeat(np.arange(len(window_P)), asked_B[window_P])  # once for each query of the window
+        place_P = np.arange(len(pair_P)) - np.searchsorted(pair_P, pair_P)
+        line_P, window_P = line_P[pair_P], window_P[pair_P]
+        return (
+            window_P * queries + place_P,
+            self.unwanted.items[line_P].astype(np.int64),
+            self.unwanted.weights[line_P].astype(np.float32),
         )
 
     def _hidden(self, items_BL: NDArray[np.int32], random: np.random.Generator) -> NDArray[np.bool_]:

@@ -9,7 +9,8 @@ from numpy.typing import NDArray
 
 from recommendations.ml.baselines import co_occurrence
 from recommendations.ml.data import Histories, Ints
-from recommendations.ml.model import History, Recommender
+from recommendations.ml.history import History
+from recommendations.ml.model import Recommender
 
 Floats = NDArray[np.float32]
 

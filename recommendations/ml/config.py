@@ -11,13 +11,14 @@ class ModelConfig:
     width: int = 64
     blocks: int = 1  # the last one is the read-out
     heads: int = 2
-    history: int = 64  # lines of a shopper's history that are seen, the most recent ones
+    history: int = 128  # lines of a shopper's history that are seen, the most recent ones
     dropout: float = 0.2
     feed_forward: int = 4  # inner width / width
     uses_types: bool = True  # event type of each interaction
     uses_times: bool = True  # time gaps; off where the data has an order but no times
     uses_attributes: bool = True  # categories, price band, …
     uses_popularity: bool = True  # recent popularity in the bias
+    uses_repeats: bool = False  # how often and how lately the product itself was met
     id_dropout: float = 0.1  # share of products whose id is hidden in a step, so that content learns to stand alone
 
     def __post_init__(self) -> None:
@@ -43,6 +44,7 @@ class TrainingConfig:
     masking: float = 0.25  # share of sequences with randomly masked history
     basket_power: float = 0.5  # a basket of n products weighs n ** basket_power
     half_life_days: float = 0.0  # older baskets weigh less; 0: all the same
+    unwanted: float = 20.0  # how often a product that the shopper does not want stands among the negatives
     seed: int = 1
 
     def __post_init__(self) -> None:
@@ -52,6 +54,8 @@ class TrainingConfig:
             raise ValueError("learning_rate must be positive")
         if not 0 <= self.masking <= 1:
             raise ValueError("masking must be in [0, 1]")
+        if self.unwanted < 0:
+            raise ValueError("unwanted must not be negative")
 
 
 SIZES: dict[str, ModelConfig] = {
@@ -61,11 +65,23 @@ SIZES: dict[str, ModelConfig] = {
 }
 
 
+PARTS = frozenset({"size", "model", "training"})
+
+
 def to_json(model: ModelConfig, training: TrainingConfig) -> dict[str, Any]:
     return {"model": asdict(model), "training": asdict(training)}
 
 
 def from_json(stored: dict[str, Any]) -> tuple[ModelConfig, TrainingConfig]:
     """Raises TypeError on an unknown name, ValueError on an impossible value."""
-    model = SIZES[stored.get("size", "small")]
+    unknown = sorted(stored.keys() - PARTS)
+    if unknown:
+        raise TypeError(
+            f"{', '.join(unknown)} is not a part of a configuration. "
+            'Remedy: write {"size": …, "model": {…}, "training": {…}}, choices of the model under "model".'
+        )
+    size = stored.get("size", "small")
+    if size not in SIZES:
+        raise ValueError(f"size {size!r} is not one of {', '.join(SIZES)}")
+    model = SIZES[size]
     return replace(model, **stored.get("model", {})), TrainingConfig(**stored.get("training", {}))

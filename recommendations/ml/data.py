@@ -47,6 +47,24 @@ class Histories:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
+class Unwanted:
+    """What shoppers said they do not want, rows as in the histories: `items`, `times`, `weights` [N]."""
+
+    offsets: Ints
+    items: Small
+    times: Ints
+    weights: NDArray[np.float32]  # strength of the event type
+
+    def before(self, cutoff: int) -> Self:
+        """What was said strictly before `cutoff`; shoppers keep their numbers."""
+        kept = np.asarray(self.times) < cutoff
+        ends = np.concatenate([[0], np.cumsum(kept)])
+        return type(self)(
+            offsets=ends[self.offsets], items=self.items[kept], times=self.times[kept], weights=self.weights[kept]
+        )
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
 class Catalogue:
     """What is known of each product.
 

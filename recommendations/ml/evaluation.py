@@ -13,7 +13,7 @@ from recommendations.ml.calibration import Bools, Calibration, Floats, curve, ex
 from recommendations.ml.data import Histories, Ints, NextBaskets
 from recommendations.ml.metrics import coverage, hits, paired_bootstrap, per_shopper
 from recommendations.ml.model import Recommender
-from recommendations.ml.ranking import owned_mask, rank, states, top
+from recommendations.ml.ranking import owned_mask, rank, scored, top
 
 AT = 10
 
@@ -109,17 +109,11 @@ def compare(model: Recommender, asked: Question) -> dict[str, Any]:
 def strongest_candidates(model: Recommender, asked: Question, *, kind: str, count: int) -> tuple[Floats, Bools]:
     """log p (softmax over the candidates of that kind) of each shopper's first `count`, and whether each was bought."""
     targets = asked.by_kind["all"]
-    everything = torch.arange(asked.products + 1)
-    vectors, bias = model.products(everything), model.bias.weight.squeeze(-1)
-    if asked.popularity_I is not None:
-        bias = bias + model.popularity_weight * asked.popularity_I
     log_p = np.full((len(targets.shoppers), min(count, asked.products)), -np.inf)
     ranked = np.zeros(log_p.shape, np.int64)
-    for chosen, state in states(model, asked.histories, targets.shoppers, now=asked.now):
-        scores = state @ vectors.T + bias
-        owned = owned_mask(asked.histories, targets.shoppers[chosen], asked.products)
-        scores = scores.masked_fill(owned if kind == "new" else ~owned, float("-inf"))
-        scores[:, 0] = float("-inf")
+    for chosen, scores in scored(
+        model, asked.histories, targets.shoppers, now=asked.now, popularity_I=asked.popularity_I, only=kind
+    ):
         values, items = top(torch.log_softmax(scores, dim=1), count)
         log_p[chosen], ranked[chosen] = values.numpy(), items.numpy()
     happened = hits(ranked, targets, asked.products)

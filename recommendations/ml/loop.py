@@ -14,7 +14,7 @@ from torch import Tensor
 
 from recommendations.ml.batches import BatchMaker
 from recommendations.ml.config import ModelConfig, TrainingConfig
-from recommendations.ml.data import Catalogue, Histories, NextBaskets, recent_popularity
+from recommendations.ml.data import Catalogue, Histories, NextBaskets, Unwanted, recent_popularity
 from recommendations.ml.losses import next_basket_loss
 from recommendations.ml.metrics import hits, per_shopper
 from recommendations.ml.model import Recommender
@@ -35,6 +35,7 @@ class TrainingData:
     is_target: np.ndarray[Any, np.dtype[np.bool_]]  # [T + 1] whether an event type is what the model predicts
     validation: NextBaskets
     validation_only: str = "new"  # which products count, see `ranking.rank`
+    unwanted: Unwanted | None = None
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -106,7 +107,7 @@ def train(
         state = _restore(checkpoint, model, optimizer)
         for epoch in state.epochs:  # the last one may have died between its checkpoint and its report
             report(epoch)
-    batches = BatchMaker(data.histories, data.is_target, model_config, config)
+    batches = BatchMaker(data.histories, data.is_target, model_config, config, data.unwanted)
     popularity_PI, start = _popularity(model_config, data)
     while not state.is_finished:
         number = len(state.epochs) + 1
@@ -155,7 +156,12 @@ def _epoch(
         batch = made.to(device)
         period = None if popularity is None else period_of(batch.now_BQ, start, len(popularity))
         loss, weight = next_basket_loss(
-            model, batch, popularity_PI=popularity, period_BQ=period, negatives=config.negatives
+            model,
+            batch,
+            popularity_PI=popularity,
+            period_BQ=period,
+            negatives=config.negatives,
+            unwanted=config.unwanted,
         )
         optimizer.zero_grad(set_to_none=True)
         (loss / weight).backward()

@@ -1,11 +1,84 @@
 """Softmax cross-entropy of target baskets: over the whole catalogue, or with negatives that the batch shares."""
 
-# R query states that have targets, D width, I products, K negatives, T targets.
+# R query states that have targets, D width, I products, J columns, K negatives, T targets,
+# P pairs of a query and a product.
+import math
+from dataclasses import dataclass
+
 import torch
 from torch import Tensor
 
 from recommendations.ml.batches import Batch
 from recommendations.ml.model import Recommender
+from recommendations.ml.repeats import own
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Queries:
+    """The states that a batch asks of, and what products score with them."""
+
+    model: Recommender
+    state_RD: Tensor
+    popularity_PI: Tensor | None
+    period_R: Tensor | None
+    met_row_P: Tensor  # what the history itself adds: pairs in ascending order of row and product
+    met_item_P: Tensor
+    met_value_P: Tensor
+
+    def grid(self, columns_J: Tensor, vectors_JD: Tensor) -> Tensor:
+        """[R, J] scores of distinct products."""
+        scores_RJ = torch.addmm(self.model.bias(columns_J).squeeze(-1), self.state_RD, vectors_JD.T)
+        if self.popularity_PI is not None and self.period_R is not None:
+            scores_RJ = scores_RJ + self.model.popularity_weight * self.popularity_PI[self.period_R][:, columns_J]
+        if len(self.met_row_P):
+            position_I = torch.full((self.model.bias.num_embeddings,), -1, device=columns_J.device)
+            position_I[columns_J] = torch.arange(len(columns_J), device=columns_J.device)
+            column_P = position_I[self.met_item_P]
+            inside = column_P >= 0
+            scores_RJ = scores_RJ.index_put(
+                (self.met_row_P[inside], column_P[inside]), self.met_value_P[inside], accumulate=True
+            )
+        return scores_RJ
+
+    def pairs(self, row_T: Tensor, item_T: Tensor, vectors_TD: Tensor) -> Tensor:
+        """[T] scores of single products."""
+        scores_T = (self.state_RD[row_T] * vectors_TD).sum(-1) + self.model.bias(item_T).squeeze(-1)
+        if self.popularity_PI is not None and self.period_R is not None:
+            scores_T = scores_T + self.model.popularity_weight * self.popularity_PI[self.period_R[row_T], item_T]
+        if len(self.met_row_P):
+            width = self.model.bias.num_embeddings
+            key_P, key_T = self.met_row_P * width + self.met_item_P, row_T * width + item_T
+            found_T = torch.searchsorted(key_P, key_T).clamp(max=len(key_P) - 1)
+            scores_T = scores_T + self.met_value_P[found_T].where(key_P[found_T] == key_T, 0.0)
+        return scores_T
+
+
+def queries(
+    model: Recommender, batch: Batch, rows: Tensor, *, popularity_PI: Tensor | None, period_BQ: Tensor | None
+) -> Queries:
+    """Read out the states of `rows` (flat indices into B × Q, ascending)."""
+    history = batch.history
+    state_BQD = model.read_out(
+        model.tokens_BLD(history, batch.visible_BQL.any(1)), history, batch.visible_BQL, batch.basket_BQ, batch.now_BQ
+    )
+    nothing = torch.empty(0, dtype=torch.int64, device=rows.device)
+    row_P, item_P, value_P = nothing, nothing, nothing.float()
+    if model.repeats is not None:
+        met = own(history, batch.visible_BQL, batch.now_BQ)
+        place_P = torch.searchsorted(rows, met.query_P).clamp(max=len(rows) - 1)
+        asked = rows[place_P] == met.query_P
+        row_P, item_P, value_P = place_P[asked], met.item_P[asked], model.repeats(met, state_BQD.flatten(0, 1))[asked]
+        order = torch.argsort(row_P * model.bias.num_embeddings + item_P)
+        row_P, item_P, value_P = row_P[order], item_P[order], value_P[order]
+    return Queries(
+        model=model,
+        state_RD=state_BQD.flatten(0, 1)[rows],
+        popularity_PI=popularity_PI,
+        period_R=None if period_BQ is None else period_BQ.flatten()[rows],
+        met_row_P=row_P,
+        met_item_P=item_P,
+        met_value_P=value_P,
+    )
 
 
 def next_basket_loss(
@@ -15,46 +88,61 @@ def next_basket_loss(
     popularity_PI: Tensor | None,
     period_BQ: Tensor | None,
     negatives: int,
+    unwanted: float = 0.0,
 ) -> tuple[Tensor, Tensor]:
     """Sum over targets of weight · -log p(target), and the sum of weights. log p is a softmax over all products,
     or an estimate of it from `negatives` products drawn uniformly (their logits are raised by log(I / K), the
-    query's own targets are masked out of them).
+    query's own targets are masked out of them). What the shopper does not want stands among the negatives
+    `unwanted` × its weight times: it is pushed down for this state, and so for states and products like them.
     """
-    history = batch.history
-    state_BQD = model.read_out(
-        model.tokens_BLD(history, batch.visible_BQL.any(1)), history, batch.visible_BQL, batch.basket_BQ, batch.now_BQ
-    )
     rows, query_T = torch.unique(batch.query_T, return_inverse=True)
-    state_RD = state_BQD.flatten(0, 1)[rows]
-    period_R = None if period_BQ is None else period_BQ.flatten()[rows]
+    asked = queries(model, batch, rows, popularity_PI=popularity_PI, period_BQ=period_BQ)
     products = model.bias.num_embeddings - 1
     if not negatives or negatives >= products:
-        everything = torch.arange(1, products + 1, device=state_RD.device)
-        popular = None if popularity_PI is None or period_R is None else popularity_PI[period_R][:, 1:]
-        logits_RI = model.scores(state_RD, everything, popular)
-        partition_R = torch.logsumexp(logits_RI, dim=1)
-        target_T = logits_RI[query_T, batch.item_T - 1]
-        log_p_T = target_T - partition_R[query_T]
+        everything = torch.arange(1, products + 1, device=rows.device)
+        logits_RI = asked.grid(everything, model.products(everything))
+        score_T, partition_T = logits_RI[query_T, batch.item_T - 1], torch.logsumexp(logits_RI, dim=1)[query_T]
     else:
-        drawn_K = torch.randint(1, products + 1, (negatives,), device=state_RD.device)
-        wanted, item_T = torch.unique(batch.item_T, return_inverse=True)
-        columns = torch.cat([drawn_K, wanted])
-        vectors = model.products(columns)
-        bias = model.bias(columns).squeeze(-1)
-        logits_RK = state_RD @ vectors[:negatives].T + bias[:negatives]
-        target_T = (state_RD[query_T] * vectors[negatives:][item_T]).sum(-1) + bias[negatives:][item_T]
-        if popularity_PI is not None and period_R is not None:
-            logits_RK = logits_RK + model.popularity_weight * popularity_PI[period_R][:, drawn_K]
-            target_T = target_T + model.popularity_weight * popularity_PI[period_R[query_T], batch.item_T]
-        raised_RK = logits_RK + torch.log(torch.tensor(products / negatives))
-        position = torch.full((products + 1,), -1, device=state_RD.device)
-        position[wanted] = torch.arange(len(wanted), device=state_RD.device)
-        own_RK = torch.zeros_like(raised_RK, dtype=torch.bool)
-        hit_K = position[drawn_K]
-        own = torch.zeros(len(rows), len(wanted), dtype=torch.bool, device=state_RD.device)
-        own[query_T, item_T] = True
-        known = torch.nonzero(hit_K >= 0).squeeze(1)
-        own_RK[:, known] = own[:, hit_K[known]]
-        partition_R = torch.logsumexp(raised_RK.masked_fill(own_RK, float("-inf")), dim=1)
-        log_p_T = target_T - torch.logaddexp(target_T, partition_R[query_T])
+        score_T, partition_T = _sampled(asked, query_T, batch.item_T, negatives, products)
+    if unwanted and len(batch.unwanted_query_P):
+        partition_T = torch.logaddexp(partition_T, _pushed(asked, batch, rows, query_T, unwanted)[query_T])
+    log_p_T = score_T - partition_T
     return -(batch.weight_T * log_p_T).sum(), batch.weight_T.sum()
+
+
+def _pushed(asked: Queries, batch: Batch, rows: Tensor, query_T: Tensor, unwanted: float) -> Tensor:
+    """[R] log Σ unwanted · weight · exp(score) over what each query's shopper does not want; -inf for nothing.
+
+    What the query's basket holds all the same is left out.
+    """
+    width = asked.model.bias.num_embeddings
+    row_P = torch.searchsorted(rows, batch.unwanted_query_P).clamp(max=len(rows) - 1)
+    is_asked = rows[row_P] == batch.unwanted_query_P
+    bought = torch.isin(row_P * width + batch.unwanted_item_P, query_T * width + batch.item_T)
+    kept = is_asked & ~bought
+    row_P, item_P = row_P[kept], batch.unwanted_item_P[kept]
+    score_P = asked.pairs(row_P, item_P, asked.model.products(item_P))
+    raised_P = score_P + torch.log(unwanted * batch.unwanted_weight_P[kept])
+    most_R = torch.full((len(rows),), float("-inf"), device=rows.device).scatter_reduce(0, row_P, raised_P, "amax")
+    most_R = most_R.detach()
+    sum_R = torch.zeros_like(most_R).scatter_add(0, row_P, (raised_P - most_R[row_P]).exp())
+    return most_R + torch.log(sum_R.clamp(min=torch.finfo(sum_R.dtype).tiny))
+
+
+def _sampled(asked: Queries, query_T: Tensor, target_T: Tensor, negatives: int, products: int) -> tuple[Tensor, Tensor]:
+    """[T] scores of the targets, and estimates of the log-partitions of their queries."""
+    device = query_T.device
+    drawn_K = torch.unique(torch.randint(1, products + 1, (negatives,), device=device))
+    wanted, item_T = torch.unique(target_T, return_inverse=True)
+    vectors = asked.model.products(torch.cat([drawn_K, wanted]))
+    count = len(drawn_K)
+    logits_RK = asked.grid(drawn_K, vectors[:count]) + math.log(products / count)
+    position_I = torch.full((products + 1,), -1, device=device)
+    position_I[drawn_K] = torch.arange(count, device=device)
+    column_T = position_I[target_T]
+    drawn = column_T >= 0
+    is_target_RK = torch.zeros_like(logits_RK, dtype=torch.bool)
+    is_target_RK[query_T[drawn], column_T[drawn]] = True
+    partition_R = torch.logsumexp(logits_RK.masked_fill(is_target_RK, float("-inf")), dim=1)
+    score_T = asked.pairs(query_T, target_T, vectors[count:][item_T])
+    return score_T, torch.logaddexp(score_T, partition_R[query_T])

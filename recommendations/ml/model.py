@@ -4,38 +4,14 @@
 # I products. Product 0 is padding. `visible` is True where a query may see a line.
 import math
 from collections.abc import Mapping
-from typing import NamedTuple
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
 from recommendations.ml.config import ModelConfig
-
-LAG_BUCKETS = 40
-GAP_BUCKETS = 24
-HOUR = 3_600
-
-
-def lag_bucket(lag: Tensor) -> Tensor:
-    """How many baskets back: exact up to 32, then logarithmic."""
-    beyond = 32 + torch.log2(lag.clamp(min=32) / 32) * 2
-    return torch.where(lag < 32, lag.clamp(min=0), beyond.long()).clamp(max=LAG_BUCKETS - 1)
-
-
-def gap_bucket(seconds: Tensor) -> Tensor:
-    """Time gap, logarithmic from an hour to years."""
-    hours = seconds.clamp(min=0).double() / HOUR
-    return (torch.log2(1 + hours) * 1.4).long().clamp(max=GAP_BUCKETS - 1)
-
-
-class History(NamedTuple):
-    """Lines of B shoppers, oldest first, padded at the end with product 0."""
-
-    items_BL: Tensor
-    types_BL: Tensor
-    times_BL: Tensor  # seconds
-    baskets_BL: Tensor  # number of the basket, from 0, in the shopper's whole history
+from recommendations.ml.history import GAP_BUCKETS, LAG_BUCKETS, History, gap_bucket, lag_bucket
+from recommendations.ml.repeats import Repeats
 
 
 class ProductVectors(nn.Module):
@@ -146,7 +122,8 @@ class Block(nn.Module):
 class Recommender(nn.Module):
     """Scores every product for the next basket of a shopper.
 
-    score = h · product vector + bias + w · recent popularity, where h is read out by a query made of the most
+    score = h · product vector + bias + w · recent popularity + R, where R is the product's own place in the history
+    (`repeats`; 0 for products that the shopper has not met), and h is read out by a query made of the most
     recent visible basket (the mean of its tokens) and the time since then. Masking an interaction takes it from
     the keys and from that mean; an emptied basket gives way to the one before. One operation for every interaction.
     """
@@ -177,6 +154,7 @@ class Recommender(nn.Module):
         nn.init.zeros_(self.bias.weight)
         self.popularity_weight = nn.Parameter(torch.tensor(0.5 if config.uses_popularity else 0.0))
         self.popularity_weight.requires_grad_(config.uses_popularity)
+        self.repeats = Repeats(config, products) if config.uses_repeats else None
 
     def tokens_BLD(self, history: History, visible_BL: Tensor | None = None) -> Tensor:
         """One vector a history line: product + event type, put into context by all blocks but the last.

@@ -11,6 +11,7 @@ from torch import Tensor
 from recommendations.ml.batches import latest_history
 from recommendations.ml.data import PERIOD, Histories, Ints
 from recommendations.ml.model import Recommender
+from recommendations.ml.repeats import Own, own
 
 
 def period_of(moments: Tensor, start: int, periods: int) -> Tensor:
@@ -18,11 +19,10 @@ def period_of(moments: Tensor, start: int, periods: int) -> Tensor:
     return ((moments - start) // PERIOD).clamp(0, periods - 1)
 
 
-@torch.inference_mode()
-def states(
-    model: Recommender, histories: Histories, shoppers: Ints, *, now: int, batch: int = 256
-) -> Iterator[tuple[Ints, Tensor]]:
-    """(shoppers [B], their state at `now` [B, D]), batch after batch, longest histories last."""
+def _read(
+    model: Recommender, histories: Histories, shoppers: Ints, *, now: int, batch: int
+) -> Iterator[tuple[Ints, Tensor, Own]]:
+    """(shoppers [B], their states [B, D], their own products), longest histories last."""
     lengths = np.minimum(np.diff(histories.offsets)[shoppers], model.config.history)
     order = np.argsort(lengths, kind="stable")
     for start in range(0, len(shoppers), batch):
@@ -31,7 +31,37 @@ def states(
         visible = (history.items_BL > 0).unsqueeze(1)
         moment = torch.full((len(chosen), 1), now)
         state = model.read_out(model.tokens_BLD(history), history, visible, next_B.unsqueeze(1), moment)
-        yield chosen, state[:, 0]
+        yield chosen, state[:, 0], own(history, visible, moment)
+
+
+@torch.inference_mode()
+def scored(
+    model: Recommender,
+    histories: Histories,
+    shoppers: Ints,
+    *,
+    now: int,
+    popularity_I: Tensor | None,
+    only: str = "all",
+    batch: int = 256,
+) -> Iterator[tuple[Ints, Tensor]]:
+    """(shoppers [B], scores [B, I + 1]) batch after batch; -inf for padding and what `only` leaves out.
+
+    `only`: "all", "new" (products that the shopper has not met) or "repeat" (only those it has).
+    """
+    everything = torch.arange(model.bias.num_embeddings)
+    vectors, bias = model.products(everything), model.bias.weight.squeeze(-1)
+    if popularity_I is not None:
+        bias = bias + model.popularity_weight * popularity_I
+    for chosen, state, met in _read(model, histories, shoppers, now=now, batch=batch):
+        scores = torch.addmm(bias, state, vectors.T)
+        if model.repeats is not None and only != "new":
+            scores[met.query_P, met.item_P] += model.repeats(met, state)
+        scores[:, 0] = float("-inf")
+        if only != "all":
+            owned = owned_mask(histories, shoppers[chosen], len(everything) - 1)
+            scores.masked_fill_(owned if only == "new" else ~owned, float("-inf"))
+        yield chosen, scores
 
 
 def owned_mask(histories: Histories, shoppers: Ints, products: int) -> Tensor:
@@ -59,7 +89,6 @@ def top(scores_BI: Tensor, count: int) -> tuple[Tensor, Tensor]:
     return values.gather(1, by_value), items.gather(1, by_value)
 
 
-@torch.inference_mode()
 def rank(
     model: Recommender,
     histories: Histories,
@@ -70,22 +99,9 @@ def rank(
     count: int,
     only: str = "all",
 ) -> NDArray[np.int64]:
-    """[E, K] products, best first; 0 where nothing is left.
-
-    `only`: "all", "new" (products that the shopper has not met) or "repeat" (only those it has).
-    """
-    products = model.bias.num_embeddings - 1
-    everything = torch.arange(products + 1)
-    ranked = np.zeros((len(shoppers), min(count, products)), np.int64)
-    vectors, bias = model.products(everything), model.bias.weight.squeeze(-1)
-    if popularity_I is not None:
-        bias = bias + model.popularity_weight * popularity_I
-    for chosen, state in states(model, histories, shoppers, now=now):
-        scores = state @ vectors.T + bias
-        scores[:, 0] = float("-inf")
-        if only != "all":
-            owned = owned_mask(histories, shoppers[chosen], products)
-            scores = scores.masked_fill(owned if only == "new" else ~owned, float("-inf"))
+    """[E, K] products, best first; 0 where nothing is left. See `scored` for `only`."""
+    ranked = np.zeros((len(shoppers), min(count, model.bias.num_embeddings - 1)), np.int64)
+    for chosen, scores in scored(model, histories, shoppers, now=now, popularity_I=popularity_I, only=only):
         values, items = top(scores, count)
         ranked[chosen] = items.masked_fill(values == float("-inf"), 0).numpy()
     return ranked

@@ -10,7 +10,8 @@ from torch import Tensor
 from explanations.methods.removal import Cases, cases, only, states, without
 from recommendations.ml.batches import latest_history
 from recommendations.ml.data import DAY
-from recommendations.ml.model import History, Recommender
+from recommendations.ml.history import History
+from recommendations.ml.model import Recommender
 from tests.recommendations.ml.made import NOW, Line, histories_of, random_model, random_shoppers
 
 SEEDS = st.integers(0, 10_000)

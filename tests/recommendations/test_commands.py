@@ -2,10 +2,12 @@ import sys
 from datetime import datetime
 from io import StringIO
 from types import ModuleType
+from typing import Any
 
 import pytest
 from celery import current_app
 from django.core.management import CommandError, call_command
+from pytest_django.fixtures import Settings
 
 import explanations
 import recommendations
@@ -28,8 +30,8 @@ def _stand_ins(transactional_db: None, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def _train(version: ModelVersion, lease: leases.Lease[ModelVersion], at: datetime) -> None:
-    if version.config == {"width": 0}:
-        raise ValueError("a width of 0")
+    if version.config == {"model": {"width": 16}}:
+        raise ValueError("no luck with 16")
     version.epochs.create(number=1, loss=4.5, validation_ndcg=0.05, seconds=1.0)
     ModelVersion.objects.filter(pk=version.pk).update(snapshot=SnapshotFactory())
     name = artifacts.weights_name(version.pk)
@@ -46,10 +48,10 @@ def run_command(name: str, *arguments: object, **options: object) -> list[str]:
 def test_train_inline_then_precompute_inline_then_the_run_is_live() -> None:
     InteractionFactory.create_batch(3)
 
-    lines = run_command("train", inline=True, config={"width": 32}, seed=5)
+    lines = run_command("train", inline=True, config={"model": {"width": 32}}, seed=5)
 
     version = ModelVersion.objects.get()
-    assert (version.state, version.config, version.seed) == ("passed", {"width": 32}, 5)
+    assert (version.state, version.config, version.seed) == ("passed", {"model": {"width": 32}}, 5)
     assert lines[-1] == f"v{version.pk} passed the gate: epoch 1, loss 4.5000, validation NDCG@10 0.0500"
 
     lines = run_command("precompute", inline=True, publish=True)
@@ -61,10 +63,34 @@ def test_train_inline_then_precompute_inline_then_the_run_is_live() -> None:
 
 
 def test_train_says_why_it_failed() -> None:
-    with pytest.raises(ValueError, match="a width of 0"):
-        run_command("train", inline=True, config={"width": 0})
+    with pytest.raises(ValueError, match="no luck with 16"):
+        run_command("train", inline=True, config={"model": {"width": 16}})
 
     assert ModelVersion.objects.get().state == "failed"
+
+
+@pytest.mark.parametrize(
+    ("config", "message"),
+    [
+        ({"width": 32}, r'--config: width is not a part of a configuration. Remedy: write .*"model"'),
+        ({"size": "huge"}, "--config: size 'huge' is not one of small, base, large"),
+        ({"model": {"width": 65}}, "--config: width 65 cannot be divided among 2 heads"),
+        ({"model": {"depth": 2}}, "--config: .*depth"),
+    ],
+)
+def test_train_refuses_a_configuration_that_cannot_be(config: dict[str, Any], message: str) -> None:
+    with pytest.raises(CommandError, match=message):
+        run_command("train", config=config)
+
+    assert not ModelVersion.objects.exists()
+
+
+def test_train_takes_its_configuration_from_the_environment(settings: Settings) -> None:
+    settings.TRAINING_CONFIG = {"size": "base"}
+
+    run_command("train", no_wait=True)
+
+    assert ModelVersion.objects.get().config == {"size": "base"}
 
 
 def test_train_and_precompute_can_leave_the_work_to_the_workers() -> None:

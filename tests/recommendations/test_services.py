@@ -28,6 +28,7 @@ from tests.factories import (
 )
 from tests.worlds import contract, explained_slate, publish
 
+WIDE = {"model": {"width": 64}}
 LATER = NOON + timedelta(minutes=5)
 HAND_WRITTEN = "UPDATE recommendations_run SET state = 'live', published_at = now() WHERE id = %s"
 
@@ -63,10 +64,15 @@ def test_a_requested_training_is_queued_and_sent_when_committed(
     staff = StaffFactory()
 
     with django_capture_on_commit_callbacks(execute=True):
-        version = services.request_training(config={"width": 64}, seed=3, by=staff, at=NOON, publish_when_ready=True)
+        version = services.request_training(config=WIDE, seed=3, by=staff, at=NOON, publish_when_ready=True)
         assert sent == []
 
-    assert (version.state, version.config, version.seed, version.created_by) == ("queued", {"width": 64}, 3, staff)
+    assert (version.state, version.config, version.seed, version.created_by) == (
+        "queued",
+        WIDE,
+        3,
+        staff,
+    )
     assert sent == [("recommendations.tasks.train", "gpu", {"version_id": version.pk})]
 
 
@@ -186,15 +192,25 @@ def test_a_training_that_kills_its_workers_is_given_up(db: None) -> None:
 
 
 def test_retraining_repeats_the_last_that_passed_and_does_not_pile_up(db: None) -> None:
-    ModelVersionFactory(config={"width": 32}, finished_at=NOON - timedelta(days=2))
-    ModelVersionFactory(config={"width": 64}, seed=7, finished_at=NOON - timedelta(days=1))
-    ModelVersionFactory(config={"width": 9}, state="rejected")
+    ModelVersionFactory(config={"model": {"width": 32}}, finished_at=NOON - timedelta(days=2))
+    ModelVersionFactory(config={"model": {"width": 64}}, seed=7, finished_at=NOON - timedelta(days=1))
+    ModelVersionFactory(config={"model": {"width": 10}}, state="rejected")
 
     version = services.retrain(by=None, at=NOON, publish_when_ready=True)
 
     assert version is not None
-    assert (version.config, version.seed, version.is_publish_wanted) == ({"width": 64}, 7, True)
+    assert (version.config, version.seed, version.is_publish_wanted) == ({"model": {"width": 64}}, 7, True)
     assert services.retrain(by=None, at=NOON, publish_when_ready=True) is None
+
+
+def test_retraining_follows_the_environment_before_the_last_version(db: None, settings: Settings) -> None:
+    settings.TRAINING_CONFIG = {"size": "base"}
+    ModelVersionFactory(config={"model": {"width": 32}}, seed=7)
+
+    version = services.retrain(by=None, at=NOON, publish_when_ready=False)
+
+    assert version is not None
+    assert (version.config, version.seed) == ({"size": "base"}, 7)
 
 
 # --- runs ---

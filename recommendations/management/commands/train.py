@@ -5,6 +5,7 @@ import threading
 from argparse import ArgumentParser
 from typing import Any
 
+from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError
 from django.db import connection
 from django.utils import timezone
@@ -18,7 +19,10 @@ class Command(BaseCommand):
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         parser.add_argument(
-            "--config", type=json.loads, default={}, help='JSON, such as {"size": "base"} or {"model": {"width": 128}}'
+            "--config",
+            type=json.loads,
+            default=settings.TRAINING_CONFIG,
+            help='JSON, such as {"size": "base"} or {"model": {"width": 128}}; default: TRAINING_CONFIG',
         )
         parser.add_argument("--seed", type=int, default=1)
         parser.add_argument("--publish", action="store_true", help="precompute and publish it if it passes its gate")
@@ -26,14 +30,17 @@ class Command(BaseCommand):
         parser.add_argument("--no-wait", action="store_true", help="return as soon as it is queued")
 
     def handle(self, *args: Any, **options: Any) -> None:
-        version = services.request_training(
-            config=options["config"],
-            seed=options["seed"],
-            by=None,
-            at=timezone.now(),
-            publish_when_ready=options["publish"],
-            is_sent=not options["inline"],
-        )
+        try:
+            version = services.request_training(
+                config=options["config"],
+                seed=options["seed"],
+                by=None,
+                at=timezone.now(),
+                publish_when_ready=options["publish"],
+                is_sent=not options["inline"],
+            )
+        except services.BadConfiguration as error:
+            raise CommandError(f"--config: {error}") from error
         if options["inline"]:
             self._train(version)
         elif options["no_wait"]:

@@ -45,12 +45,20 @@ def random_shoppers(
 
 
 def random_model(
-    seed: int, *, blocks: int = 1, products: int = 12, history: int = 16, uses_times: bool = True
+    seed: int,
+    *,
+    blocks: int = 1,
+    products: int = 12,
+    history: int = 16,
+    uses_times: bool = True,
+    uses_repeats: bool = False,
 ) -> Recommender:
     """All weights drawn at random, also those that training starts at zero."""
     with torch.random.fork_rng():
         torch.manual_seed(seed)
-        config = ModelConfig(width=8, blocks=blocks, heads=2, history=history, uses_times=uses_times)
+        config = ModelConfig(
+            width=8, blocks=blocks, heads=2, history=history, uses_times=uses_times, uses_repeats=uses_repeats
+        )
         values = torch.cat([torch.zeros(1, 1), torch.randint(1, 4, (products, 1))]).long()
         model = Recommender(config, products=products, attributes={"group": values}, sizes={"group": 3}, event_types=2)
         with torch.no_grad():
@@ -59,4 +67,7 @@ def random_model(
             for table in (model.products.ids, model.products.attributes["group"], model.types):
                 assert isinstance(table, torch.nn.Embedding)
                 table.weight[0] = 0.0
+            if model.repeats is not None:
+                model.repeats.count.weight *= 0.1
+                model.repeats.count.weight[0] = model.repeats.tendency.weight[0] = 0.0
     return model.eval()

@@ -1,0 +1,81 @@
+"""What a product's own place in a history adds to its score: how often it was met, how long ago, how apt to recur."""
+
+# B shoppers, Q queries, L lines, P pairs of a query and a product that it sees, I products.
+from typing import NamedTuple
+
+import torch
+from torch import Tensor, nn
+
+from recommendations.ml.config import ModelConfig
+from recommendations.ml.history import GAP_BUCKETS, History, gap_bucket
+
+MOST_TIMES = 20
+SCALE = 20.0  # of the tables: an optimizer's step is made for vectors, a single number has further to go
+
+
+class Own(NamedTuple):
+    """Products that a query sees in the history, each once: everything that the term depends on.
+
+    Another interaction's removal leaves a pair as it is; removing all lines of the product removes the pair.
+    """
+
+    query_P: Tensor  # into B × Q
+    item_P: Tensor
+    times_P: Tensor  # how many visible lines
+    gap_P: Tensor  # seconds since the latest of them
+
+
+def own(history: History, visible_BQL: Tensor, now_BQ: Tensor) -> Own:
+    """Count each product's visible lines at its first place in the history."""
+    items_BL = history.items_BL
+    place_BL = (items_BL.unsqueeze(2) == items_BL.unsqueeze(1)).int().argmax(-1)  # first line of the same product
+    place_BQL = place_BL.unsqueeze(1).expand_as(visible_BQL)
+    seen_BQL = visible_BQL & (items_BL > 0).unsqueeze(1)
+    times_BQL = torch.zeros_like(place_BQL).scatter_add(-1, place_BQL, seen_BQL.long())
+    moment_BQL = history.times_BL.unsqueeze(1).where(seen_BQL, torch.iinfo(torch.int64).min)
+    latest_BQL = torch.full_like(place_BQL, torch.iinfo(torch.int64).min).scatter_reduce(
+        -1, place_BQL, moment_BQL, "amax"
+    )
+    shopper_P, query_P, line_P = torch.nonzero(times_BQL, as_tuple=True)
+    return Own(
+        query_P=shopper_P * visible_BQL.shape[1] + query_P,
+        item_P=items_BL[shopper_P, line_P],
+        times_P=times_BQL[shopper_P, query_P, line_P],
+        gap_P=now_BQ[shopper_P, query_P] - latest_BQL[shopper_P, query_P, line_P],
+    )
+
+
+class Repeats(nn.Module):
+    """R(u, i) = open(h) · base(u, i) + shift(h) for products in sight, 0 for all others.
+
+    base = count + gap + the product's own tendency to be bought again: it depends on the product's own lines alone.
+    open and shift say how much this shopper now repeats, and depend on the state h alone.
+    """
+
+    def __init__(self, config: ModelConfig, products: int):
+        super().__init__()
+        self.count = nn.Embedding(MOST_TIMES + 1, 1, padding_idx=0)
+        self.gap = nn.Embedding(GAP_BUCKETS, 1) if config.uses_times else None
+        self.tendency = nn.Embedding(products + 1, 1, padding_idx=0)
+        self.inclination = nn.Linear(config.width, 2)
+        for table in (self.count, self.gap, self.tendency, self.inclination):
+            if table is not None:
+                nn.init.zeros_(table.weight)
+        nn.init.zeros_(self.inclination.bias)
+
+    def base(self, pairs: Own) -> Tensor:
+        """[P] what each pair adds for a shopper of average inclination."""
+        value = self.count(pairs.times_P.clamp(max=MOST_TIMES)) + self.tendency(pairs.item_P)
+        if self.gap is not None:
+            value = value + self.gap(gap_bucket(pairs.gap_P))
+        return SCALE * value.squeeze(-1)
+
+    def inclined(self, state: Tensor) -> tuple[Tensor, Tensor]:
+        """[..., D] -> open, in (0, 2), and shift, [...] each."""
+        opened, shift = self.inclination(state).unbind(-1)
+        return 2 * torch.sigmoid(2 * opened), shift
+
+    def forward(self, pairs: Own, state_QD: Tensor) -> Tensor:
+        """[P] R of each pair, `state_QD` the states of all queries."""
+        opened_Q, shift_Q = self.inclined(state_QD)
+        return opened_Q[pairs.query_P] * self.base(pairs) + shift_Q[pairs.query_P]

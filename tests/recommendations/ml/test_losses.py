@@ -1,0 +1,122 @@
+"""The loss: what a query scores, what counts against it, and what a shopper does not want."""
+
+import numpy as np
+import pytest
+import torch
+
+from recommendations.ml.batches import Batch, BatchMaker
+from recommendations.ml.config import ModelConfig, TrainingConfig
+from recommendations.ml.data import DAY, Catalogue, Unwanted, next_baskets
+from recommendations.ml.loop import TrainingData, train
+from recommendations.ml.losses import next_basket_loss, queries
+from recommendations.ml.ranking import scored
+from tests.recommendations.ml.made import NOW, histories_of, random_model, random_shoppers
+
+PRODUCTS = 12
+BOTH = np.asarray([False, True, True])
+
+
+def unwanted_of(said: dict[int, list[tuple[int, float]]], shoppers: int) -> Unwanted:
+    """Row of the shopper -> products and weights."""
+    lines = [line for shopper in range(shoppers) for line in said.get(shopper, [])]
+    return Unwanted(
+        offsets=np.concatenate([[0], np.cumsum([len(said.get(row, [])) for row in range(shoppers)])]).astype(np.int64),
+        items=np.asarray([item for item, _ in lines], np.int32),
+        times=np.full(len(lines), 10 * DAY),
+        weights=np.asarray([weight for _, weight in lines], np.float32),
+    )
+
+
+def one_batch(unwanted: Unwanted | None = None, *, seed: int = 2) -> Batch:
+    model = random_model(seed, uses_repeats=True)
+    histories = histories_of(random_shoppers(seed, shoppers=8))
+    config = TrainingConfig(batch_lines=5_000, masking=0)
+    (batch,) = BatchMaker(histories, BOTH, model.config, config, unwanted).epoch(1)
+    return batch
+
+
+@torch.no_grad()
+def test_single_scores_are_those_of_the_grid_repeats_and_popularity_included() -> None:
+    model, batch = random_model(2, uses_repeats=True), one_batch()
+    rows = torch.unique(batch.query_T)
+    popularity = torch.rand(3, PRODUCTS + 1)
+    asked = queries(model, batch, rows, popularity_PI=popularity, period_BQ=torch.ones_like(batch.now_BQ))
+    everything = torch.arange(1, PRODUCTS + 1)
+
+    grid = asked.grid(everything, model.products(everything))
+    row, column = torch.meshgrid(torch.arange(len(rows)), torch.arange(PRODUCTS), indexing="ij")
+    single = asked.pairs(row.flatten(), column.flatten() + 1, model.products(column.flatten() + 1))
+
+    assert len(asked.met_row_P) > 0
+    torch.testing.assert_close(single.view_as(grid), grid)
+
+
+@torch.no_grad()
+def test_what_is_unwanted_stands_in_the_partition_as_often_as_its_weight_says() -> None:
+    shoppers = 8
+    batch = one_batch(unwanted_of({row: [(3, 1.0), (5, 0.5)] for row in range(shoppers)}, shoppers))
+    model = random_model(2, uses_repeats=True)
+
+    found, weight = next_basket_loss(model, batch, popularity_PI=None, period_BQ=None, negatives=0, unwanted=20.0)
+
+    rows, query_T = torch.unique(batch.query_T, return_inverse=True)
+    asked = queries(model, batch, rows, popularity_PI=None, period_BQ=None)
+    everything = torch.arange(1, PRODUCTS + 1)
+    odds = asked.grid(everything, model.products(everything)).double().exp()
+    bought = torch.zeros_like(odds, dtype=torch.bool)
+    bought[query_T, batch.item_T - 1] = True
+    times = torch.ones_like(odds)
+    times[:, 2] += 20.0 * ~bought[:, 2]
+    times[:, 4] += 10.0 * ~bought[:, 4]
+    log_p = odds[query_T, batch.item_T - 1].log() - (odds * times).sum(1).log()[query_T]
+    assert bought[:, 2].any()
+    assert float(found) == pytest.approx(float(-(batch.weight_T * log_p).sum()), rel=1e-5)
+    assert float(weight) == float(batch.weight_T.sum())
+
+
+def test_nothing_unwanted_is_the_same_loss_and_has_a_gradient_everywhere() -> None:
+    model = random_model(2, uses_repeats=True).train()
+    nobody, somebody = one_batch(), one_batch(unwanted_of({0: [(3, 1.0)]}, 8))
+
+    def loss(batch: Batch, negatives: int, unwanted: float) -> torch.Tensor:
+        torch.manual_seed(1)
+        total, weight = next_basket_loss(
+            model, batch, popularity_PI=None, period_BQ=None, negatives=negatives, unwanted=unwanted
+        )
+        return total / weight
+
+    with torch.random.fork_rng():
+        assert torch.equal(loss(nobody, 0, 20.0), loss(nobody, 0, 0.0))
+        for negatives in (0, 4):
+            model.zero_grad()
+            loss(somebody, negatives, 20.0).backward()  # type: ignore[no-untyped-call]  # torch's own
+            assert all(torch.isfinite(p.grad).all() for p in model.parameters() if p.grad is not None)
+
+
+def test_training_learns_to_rank_lower_what_shoppers_do_not_want() -> None:
+    """Half of forty like shoppers said that they do not want product 9, which goes with what all of them buy."""
+    shoppers = [[(day * DAY, 1 + (day + row) % 3, 1) for day in range(1, 12)] for row in range(40)]
+    for row in range(0, 40, 4):
+        shoppers[row] += [(13 * DAY, 9, 1)]
+    for row in range(40):
+        shoppers[row] += [(20 * DAY, 1 + row % 3, 1)]  # what validation asks for
+    histories = histories_of(shoppers)
+    said = unwanted_of({row: [(9, 1.0)] for row in range(1, 40, 2)}, 40)
+
+    def score(unwanted: Unwanted | None) -> float:
+        data = TrainingData(
+            histories=histories.before(20 * DAY),
+            catalogue=Catalogue(products=PRODUCTS, attributes={}, sizes={}),
+            event_types=1,
+            is_target=np.asarray([False, True]),
+            validation=next_baskets(histories, np.ones(len(histories.items), bool), start=20 * DAY, end=NOW),
+            validation_only="all",
+            unwanted=unwanted,
+        )
+        config = TrainingConfig(epochs=8, patience=8, learning_rate=0.02, batch_lines=200)
+        model, _ = train(ModelConfig(width=8, history=16, dropout=0.0), config, data)
+        ((chosen, found),) = scored(model, histories, np.arange(40), now=21 * DAY, popularity_I=None)
+        log_p = torch.log_softmax(found, 1)[:, 9]
+        return float(log_p[np.argsort(chosen)][2::4].mean())  # of shoppers who said nothing and did not buy it
+
+    assert score(said) < score(None) - 0.5

@@ -1,0 +1,76 @@
+"""What a snapshot freezes: histories, and what shoppers do not want beside them."""
+
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+from pytest_django.fixtures import Settings
+
+from catalog.models import EventType, Interaction
+from recommendations import snapshots
+from tests.factories import NOON, EventTypeFactory, InteractionFactory, ProductFactory, ShopperFactory
+
+
+@pytest.fixture
+def _shop(transactional_db: None, settings: Settings, tmp_path: Path) -> None:
+    """Two shoppers with sixty baskets each, of five products in turn."""
+    settings.LOCAL_DIR = tmp_path
+    purchase, products = EventTypeFactory(), ProductFactory.create_batch(5)
+    Interaction.objects.bulk_create(
+        InteractionFactory.build(
+            shopper=shopper,
+            partner=shopper.partner,
+            product=products[(day + number) % 5],
+            event_type=purchase,
+            occurred_at=NOON - timedelta(days=day),
+            received_at=NOON,
+        )
+        for number, shopper in enumerate(ShopperFactory.create_batch(2))
+        for day in range(1, 61)
+    )
+    Interaction.objects.update(received_at=NOON)
+
+
+def say(shopper_number: int, product_number: int, *, days_ago: int, taken_back: bool = False) -> None:
+    shopper_ids = sorted(set(Interaction.objects.values_list("shopper_id", flat=True)))
+    product_ids = sorted(set(Interaction.objects.values_list("product_id", flat=True)))
+    against, _ = EventType.objects.update_or_create(
+        code="not_interested", defaults={"polarity": -1, "strength": 0.5, "is_target": False}
+    )
+    said = InteractionFactory(
+        shopper_id=shopper_ids[shopper_number],
+        product_id=product_ids[product_number],
+        event_type=against,
+        occurred_at=NOON - timedelta(days=days_ago),
+        quantity=None,
+        unit_price=None,
+        excluded_at=NOON - timedelta(days=1) if taken_back else None,
+    )
+    Interaction.objects.filter(pk=said.pk).update(received_at=NOON)
+
+
+@pytest.mark.usefixtures("_shop")
+def test_what_is_not_wanted_stands_beside_the_histories_with_its_strength() -> None:
+    say(1, 2, days_ago=10)
+    say(1, 0, days_ago=30)
+    say(0, 4, days_ago=20, taken_back=True)
+
+    snapshot = snapshots.freeze(at=NOON + timedelta(minutes=1))
+    arrays = snapshots.build(snapshot)
+
+    unwanted = arrays.unwanted
+    assert unwanted.offsets.tolist() == [0, 0, 2]
+    assert unwanted.items.tolist() == [1, 3]  # oldest first
+    assert unwanted.weights.tolist() == [0.5, 0.5]
+    assert len(arrays.histories.items) == 120
+    assert snapshot.counts["unwanted"] == 2
+    earlier = unwanted.before(int((NOON - timedelta(days=20)).timestamp()))
+    assert (earlier.offsets.tolist(), earlier.items.tolist()) == ([0, 0, 1], [1])
+
+
+@pytest.mark.usefixtures("_shop")
+def test_a_shop_where_nobody_said_anything_has_no_wishes() -> None:
+    arrays = snapshots.build(snapshots.freeze(at=NOON + timedelta(minutes=1)))
+
+    assert arrays.unwanted.offsets.tolist() == [0, 0, 0]
+    assert len(arrays.unwanted.items) == 0
