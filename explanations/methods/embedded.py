@@ -9,7 +9,8 @@ import torch
 from torch import Tensor, nn
 
 from explanations.methods.protocol import Question, competition
-from recommendations.ml.model import Block, History, Recommender
+from recommendations.ml.history import History
+from recommendations.ml.model import Block, Recommender
 
 
 @contextmanager

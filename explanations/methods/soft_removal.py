@@ -9,7 +9,8 @@ from torch import Tensor, nn
 
 from explanations.methods.embedded import attention_weights, hooked
 from explanations.methods.removal import Cases
-from recommendations.ml.model import History, Recommender, gap_bucket
+from recommendations.ml.history import History, gap_bucket
+from recommendations.ml.model import Recommender
 
 ALL = 1 - 1e-7  # of a line that is fully visible: its logarithm of being hidden stays finite
 
