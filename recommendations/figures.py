@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from statistics import fmean, stdev
 from typing import Any
 
 from django.utils.safestring import SafeString
@@ -129,6 +130,47 @@ def contest(version: ModelVersion) -> list[Table]:
             )
         )
     return found
+
+
+def seeds(version: ModelVersion) -> Table | None:
+    """The versions that differ in their seed alone, beside their mean and standard deviation; None for a single one."""
+    measured = list(_same_but_for_the_seed(version))
+    if len(measured) < 2:
+        return None
+    kinds = [kind for kind in KINDS if all(kind in other.metrics for other in measured)]
+    columns = {kind: [float(other.metrics[kind]["transformer"]["ndcg@10"]) for other in measured] for kind in kinds}
+    return Table(
+        title=_("NDCG@10 of %(count)d seeds on one snapshot") % {"count": len(measured)},
+        columns=tuple(str(KINDS[kind]) for kind in kinds),
+        rows=(
+            *(
+                (_("seed %(seed)d") % {"seed": other.seed}, *(f"{columns[kind][place]:.4f}" for kind in kinds))
+                for place, other in enumerate(measured)
+            ),
+            (_("mean"), *(f"{fmean(columns[kind]):.4f}" for kind in kinds)),
+            (_("standard deviation"), *(f"{stdev(columns[kind]):.4f}" for kind in kinds)),
+        ),
+    )
+
+
+def of_seeds(version: ModelVersion) -> list[str]:
+    """`seeds` for a terminal."""
+    table = seeds(version)
+    if table is None:
+        return []
+    return [f"{table.title}: {', '.join(table.columns)}", *("  " + "  ".join(row) for row in table.rows)]
+
+
+def _same_but_for_the_seed(version: ModelVersion) -> Iterator[ModelVersion]:
+    """Trained and measured on the same snapshot, in order of their seeds."""
+    wanted = _without_seed(version.config)
+    trained = ModelVersion.objects.trained().filter(snapshot=version.snapshot_id).order_by("seed", "pk")
+    return (other for other in trained if other.metrics and _without_seed(other.config) == wanted)
+
+
+def _without_seed(config: Mapping[str, Any]) -> dict[str, Any]:
+    training = {name: value for name, value in config.get("training", {}).items() if name != "seed"}
+    return {**config, "training": training}
 
 
 def other_metrics(version: ModelVersion) -> list[Table]:

@@ -13,7 +13,7 @@ from django.db.models import Q, QuerySet
 from catalog.models import User
 from recommendations import artifacts, shards, trainings
 from recommendations.ml.config import from_json
-from recommendations.models import ModelVersion, Run, Slate
+from recommendations.models import ModelVersion, Run, Slate, Snapshot
 from recommendations.sending import send
 
 logger = logging.getLogger(__name__)
@@ -54,9 +54,11 @@ def request_training(
     at: datetime,
     publish_when_ready: bool,
     is_sent: bool = True,
+    snapshot: Snapshot | None = None,
 ) -> ModelVersion:
     """Queue a training. Without `is_sent` the caller trains it itself; if it dies, a worker takes over.
 
+    Without `snapshot` it freezes what is known when it starts; trainings that are to be compared share one.
     Raises BadConfiguration, and then nothing is queued.
     """
     try:
@@ -64,7 +66,12 @@ def request_training(
     except (TypeError, ValueError) as error:
         raise BadConfiguration(str(error)) from error
     version = ModelVersion.objects.create(
-        config=dict(config), seed=seed, created_by=by, is_publish_wanted=publish_when_ready, sent_at=at
+        config=dict(config),
+        seed=seed,
+        snapshot=snapshot,
+        created_by=by,
+        is_publish_wanted=publish_when_ready,
+        sent_at=at,
     )
     if is_sent:
         send(trainings.TASK, queue=trainings.QUEUE, version_id=version.pk)

@@ -119,7 +119,12 @@ def _write(snapshot: Snapshot, folder: Path) -> None:
             kind = _numbers(event_type_ids, rows["event_type_id"])
             wish = _numbers(against_ids, rows["event_type_id"])
             said = (rows["shopper_id"] > 0) & (item > 0) & (wish > 0)
-            columns = (rows["shopper_id"], item, rows["occurred_at"] // MICROSECOND, strengths[wish])
+            columns: tuple[NDArray[Any], ...] = (
+                rows["shopper_id"],
+                item,
+                rows["occurred_at"] // MICROSECOND,
+                strengths[wish],
+            )
             for (name, dtype), column in zip(UNWANTED.items(), columns, strict=True):
                 unwanted_files[name].write(np.ascontiguousarray(column[said], dtype).tobytes())
             unwanted += int(said.sum())

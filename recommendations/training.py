@@ -5,6 +5,7 @@ import platform
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import datetime
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -17,7 +18,6 @@ from recommendations import artifacts, gates, inference, leases, snapshots, trai
 from recommendations.ml import bundle as bundles
 from recommendations.ml import companions as together
 from recommendations.ml import evaluation
-from recommendations.ml.baselines import co_occurrence
 from recommendations.ml.config import from_json, to_json
 from recommendations.ml.data import DAY, Histories, Ints, next_baskets, recent_popularity
 from recommendations.ml.loop import Epoch, TrainingData, train
@@ -68,7 +68,7 @@ def run(version: ModelVersion, lease: leases.Lease[ModelVersion], at: datetime) 
     )
     check()
     metrics, calibrations, calibration, companions = _measure(model, arrays, split, check)
-    live = _live_metrics(arrays, split)
+    live = _live_metrics(arrays, split.test)
     gate = gates.judge(metrics=metrics, calibration=calibration, live=live)
     data = bundles.dump(
         bundles.Bundle(
@@ -161,6 +161,10 @@ class _Split:
             unwanted=self.arrays.unwanted.before(self.validation_from),
         )
 
+    @cached_property
+    def test(self) -> evaluation.Question:
+        return self.question(self.before_test, self.test_from, self.end + 1)
+
     def question(self, histories: Histories, start: int, end: int) -> evaluation.Question:
         targets = next_baskets(self.arrays.histories, self.is_target_line, start=start, end=end)
         return evaluation.question(
@@ -178,7 +182,7 @@ def _measure(
     model: Recommender, arrays: Arrays, split: _Split, check: Callable[[], None]
 ) -> tuple[dict[str, Any], dict[str, Any], dict[str, Any], together.Companions]:
     """Metrics, calibration maps, their record, and companions of each product."""
-    test = split.question(split.before_test, split.test_from, split.end + 1)
+    test = split.test
     metrics = evaluation.compare(model, test)
     check()
     validation = split.question(split.before_validation, split.validation_from, split.test_from)
@@ -195,18 +199,12 @@ def _measure(
         neighbours=min(COMPANIONS, arrays.catalogue.products),
         gap=COMPANION_GAP,
     )
-    counts = co_occurrence(split.before_test, arrays.catalogue.products)
-    np.fill_diagonal(counts, 0)
-    by_count = np.argsort(-counts, axis=1, kind="stable")[:, :10]
     later = arrays.histories.since(split.test_from)
-    metrics["companions"] = {
-        "same_basket_hr@10": round(together.same_basket_hit_rate(companions.items, later), 5),
-        "co_occurrence_hr@10": round(together.same_basket_hit_rate(by_count, later), 5),
-    }
+    metrics["companions"] = {name: round(value, 5) for name, value in together.compare(companions, later)}
     return metrics, calibrations, record, companions
 
 
-def _live_metrics(arrays: Arrays, split: _Split) -> dict[str, Any] | None:
+def _live_metrics(arrays: Arrays, test: evaluation.Question) -> dict[str, Any] | None:
     """The live version asked the same question; None where there is none or its catalogue differs too much.
 
     Its products are put in this snapshot's numbers; products it does not know get no score.
@@ -219,8 +217,9 @@ def _live_metrics(arrays: Arrays, split: _Split) -> dict[str, Any] | None:
         loaded.bundle.event_type_ids, arrays.event_type_ids
     ):
         return None
-    test = split.question(split.before_test, split.test_from, split.end + 1)
-    return evaluation.compare(loaded.bundle.model, test)
+    return {
+        kind: {"transformer": measures} for kind, measures in evaluation.measured(loaded.bundle.model, test).items()
+    }
 
 
 def _repeat_buyers(histories: Histories, products: int) -> Ints:

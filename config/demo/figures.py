@@ -1,6 +1,7 @@
 """What the live version and its run measured, as the demo prints it; the records keep everything."""
 
 from explanations.models import VersionCheck
+from recommendations import figures
 from recommendations.models import ModelVersion, Run
 
 KINDS = {"new": "products new to the shopper", "repeat": "repeat purchases", "all": "all products"}
@@ -38,11 +39,13 @@ def _ranking(version: ModelVersion) -> list[str]:
                 else ""
             )
             found.append(f"    {shown:<22}{row}{difference}")
+    found += [f"  {line}" for line in figures.of_seeds(version)]
     together = version.metrics.get("companions")
     if together:
         found.append(
             f"  Similar products, same-basket HR@10: {together['same_basket_hr@10']:.4f}, "
-            f"co-occurrence alone {together['co_occurrence_hr@10']:.4f}"
+            f"co-occurrence alone {together['co_occurrence_hr@10']:.4f}, "
+            f"difference {together['difference']:+.4f} [{together['low']:+.4f}, {together['high']:+.4f}]"
         )
     return found
 

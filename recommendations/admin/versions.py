@@ -111,7 +111,11 @@ class ModelVersionAdmin(BatchWritten[ModelVersion]):
             "epoch_charts": figures.epoch_charts(version),
             "calibration_charts": figures.calibration_charts(version),
             "contest_chart": figures.contest_chart(version),
-            "metric_tables": [*figures.contest(version), *figures.other_metrics(version)],
+            "metric_tables": [
+                *figures.contest(version),
+                *filter(None, [figures.seeds(version)]),
+                *figures.other_metrics(version),
+            ],
             "gate_checks": version.gate.get("checks", ()),
             "config_tables": list(figures.tables(version.config)),
             "runs": list(version.runs.order_by("-pk")[:10]),

@@ -1,16 +1,21 @@
 """Products bought together: counts of shared baskets, smoothed towards what the transformer expects."""
 
-# I products, N neighbours, M pairs.
+# I products, R products of a block, N neighbours, M pairs of a product and a basket.
+from collections.abc import Iterator
 from typing import NamedTuple
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from torch import Tensor
 
-from recommendations.ml.baselines import co_occurrence
+from recommendations.ml.batches import Baskets
 from recommendations.ml.data import Histories, Ints
 from recommendations.ml.history import History
+from recommendations.ml.metrics import clustered_bootstrap
 from recommendations.ml.model import Recommender
+from recommendations.ml.ranking import top
+from recommendations.ml.together import in_baskets, rows_together
 
 Floats = NDArray[np.float32]
 
@@ -19,64 +24,87 @@ class Companions(NamedTuple):
     items: Ints  # [I + 1, N], best first, 0 where there are no more
     log_p: Floats  # [I + 1, N]
     popularity_log_p: Floats  # [I + 1]
+    by_count: Ints  # [I + 1, N] the control: shared baskets alone
 
 
 @torch.inference_mode()
-def expected(model: Recommender, *, basket_gap: int) -> Floats:
-    """[I + 1, I + 1]: what the model expects after a history of one product, as a distribution over products."""
-    products = model.bias.num_embeddings - 1
-    everything = torch.arange(products + 1)
-    vectors, bias = model.products(everything), model.bias.weight.squeeze(-1)
-    rows = []
-    for items in everything.split(512):
-        zero = torch.zeros(len(items), 1, dtype=torch.int64)
-        history = History(items.unsqueeze(1), zero + 1, zero, zero)
-        visible = (items > 0).view(-1, 1, 1)
-        state = model.read_out(model.tokens_BLD(history), history, visible, zero + 1, zero + basket_gap)[:, 0]
-        scores = (state @ vectors.T + bias).index_fill(1, torch.tensor([0]), float("-inf"))
-        rows.append(torch.softmax(scores, dim=1))
-    return torch.cat(rows).numpy()
-
-
-def blend(together: Floats, expectation: Floats, strength: float) -> Floats:
-    """P(j | i) = (baskets with both + strength · expected) / (baskets with i + strength): a Dirichlet prior."""
-    counts = together.copy()
-    baskets = np.diag(together).copy()
-    np.fill_diagonal(counts, 0)
-    return np.asarray((counts + strength * expectation) / (baskets[:, None] + strength), np.float32)
+def expected(model: Recommender, items: Tensor, *, gap: int) -> Tensor:
+    """[R, I + 1]: what the model expects after a history of one product, as a distribution over products."""
+    everything = torch.arange(model.bias.num_embeddings)
+    zero = torch.zeros(len(items), 1, dtype=torch.int64)
+    history = History(items.unsqueeze(1), zero + 1, zero, zero)
+    visible = (items > 0).view(-1, 1, 1)
+    state = model.read_out(model.tokens_BLD(history), history, visible, zero + 1, zero + gap)[:, 0]
+    scores = torch.addmm(model.bias.weight.squeeze(-1), state, model.products(everything).T)
+    scores[:, 0] = float("-inf")
+    return torch.softmax(scores, dim=1)
 
 
 def companions(histories: Histories, model: Recommender, *, strength: float, neighbours: int, gap: int) -> Companions:
+    """P(j | i) = (baskets with both + strength · expected) / (baskets with i + strength): a Dirichlet prior."""
     products = model.bias.num_embeddings - 1
-    together = co_occurrence(histories, products)
-    chance = blend(together, expected(model, basket_gap=gap), strength)
-    np.fill_diagonal(chance, 0)
-    chance[:, 0] = chance[0] = 0
-    order = np.argsort(-chance, axis=1, kind="stable")[:, :neighbours]
-    values = np.take_along_axis(chance, order, axis=1)
-    baskets = np.diag(together)
+    membership = in_baskets(histories, products)
+    baskets = torch.from_numpy(np.asarray(membership.sum(0)).ravel())
+    items: list[Tensor] = []
+    log_p: list[Tensor] = []
+    by_count: list[Tensor] = []
+    for part, counts in rows_together(membership):
+        block, rows = torch.from_numpy(counts.toarray()), torch.arange(part.start, part.stop)
+        block[torch.arange(len(rows)), rows] = 0
+        chance = (block + strength * expected(model, rows, gap=gap)) / (baskets[rows].unsqueeze(1) + strength)
+        chance[torch.arange(len(rows)), rows] = 0
+        chance[rows == 0] = 0
+        for scores, into in ((chance, items), (block, by_count)):
+            scores[:, 0] = 0
+            values, found = top(scores, neighbours)
+            into.append(found.masked_fill(values <= 0, 0))
+            if scores is chance:
+                log_p.append(values.clamp(min=1e-12).log())
     popularity = (baskets + 0.5) / (baskets.sum() + 0.5 * products)
     return Companions(
-        items=np.where(values > 0, order, 0),
-        log_p=np.log(np.maximum(values, 1e-12)).astype(np.float32),
-        popularity_log_p=np.log(popularity).astype(np.float32),
+        items=torch.cat(items).numpy(),
+        log_p=torch.cat(log_p).numpy(),
+        popularity_log_p=popularity.log().numpy(),
+        by_count=torch.cat(by_count).numpy(),
     )
 
 
-def same_basket_hit_rate(ranked: Ints, histories: Histories, *, at: int = 10, most: int = 50_000) -> float:
-    """Share of (product, basket) pairs where one of the product's first `at` companions is in the same basket.
+class SameBasket(NamedTuple):
+    """Pairs of a product and a basket of at least two: whose basket, and whether a companion is in it too."""
 
-    `ranked` [I + 1, >= at]. Baskets of at least two products; at most `most` pairs, evenly taken.
+    shopper_M: Ints
+    hit_M: NDArray[np.bool_]
+
+
+def same_basket(ranked: Ints, histories: Histories, *, at: int = 10, most: int = 50_000) -> SameBasket:
+    """Whether one of a product's first `at` companions `ranked` [I + 1, ≥ at] is in the same basket.
+
+    At most `most` pairs, evenly taken.
     """
-    shopper = np.repeat(np.arange(len(histories)), np.diff(histories.offsets))
-    times, items = np.asarray(histories.times), np.asarray(histories.items)
-    basket = np.unique(np.stack([shopper, times], 1), axis=0, return_inverse=True)[1].reshape(-1)
-    pairs = np.unique(np.stack([basket, items], 1), axis=0)
-    size = np.bincount(pairs[:, 0])[pairs[:, 0]]
-    asked = pairs[size >= 2]
+    baskets = Baskets.of(histories)
+    owner = np.repeat(np.arange(len(histories)), np.diff(baskets.offsets))
+    basket = np.repeat(np.arange(len(baskets.time)), np.diff(baskets.first))
+    pairs = np.unique(np.stack([basket, np.asarray(histories.items)], 1), axis=0)
+    asked = pairs[np.bincount(pairs[:, 0], minlength=1)[pairs[:, 0]] >= 2]
     asked = asked[np.linspace(0, len(asked) - 1, min(most, len(asked))).astype(np.int64)] if len(asked) else asked
+    if not len(asked):
+        return SameBasket(np.empty(0, np.int64), np.empty(0, bool))
     width = int(ranked.shape[0])
     keys = np.sort(pairs[:, 0] * width + pairs[:, 1])
-    wanted = asked[:, :1] * width + ranked[asked[:, 1], :at]
+    companions_MN = ranked[asked[:, 1], :at]
+    wanted = asked[:, :1] * width + companions_MN
     found = keys[np.searchsorted(keys, wanted).clip(max=len(keys) - 1)] == wanted
-    return float((found & (ranked[asked[:, 1], :at] > 0)).any(axis=1).mean()) if len(asked) else 0.0
+    return SameBasket(owner[asked[:, 0]], np.asarray((found & (companions_MN > 0)).any(axis=1)))
+
+
+def compare(found: Companions, later: Histories) -> Iterator[tuple[str, float]]:
+    """Same-basket HR@10 of ours and of counts alone, and their difference with its 95 % interval over shoppers."""
+    ours, counts = same_basket(found.items, later), same_basket(found.by_count, later)
+    if not len(ours.hit_M):
+        return
+    yield "same_basket_hr@10", float(ours.hit_M.mean())
+    yield "co_occurrence_hr@10", float(counts.hit_M.mean())
+    difference = np.bincount(ours.shopper_M, ours.hit_M.astype(np.float64) - counts.hit_M).astype(np.float64)
+    pairs = np.bincount(ours.shopper_M).astype(np.float64)
+    asked = pairs > 0
+    yield from zip(("difference", "low", "high"), clustered_bootstrap(difference[asked], pairs[asked]), strict=True)

@@ -31,6 +31,13 @@ class Histories:
     def __len__(self) -> int:
         return len(self.offsets) - 1
 
+    def lines_of(self, shoppers: Ints) -> tuple[Ints, Ints]:
+        """Each line of these shoppers: its shopper's place among them, and its own number."""
+        counts = np.diff(self.offsets)[shoppers]
+        rows = np.repeat(np.arange(len(shoppers)), counts)
+        first = np.repeat(self.offsets[shoppers] - np.concatenate([[0], np.cumsum(counts)[:-1]]), counts)
+        return rows, (first + np.arange(len(rows))).astype(np.int64)
+
     def before(self, cutoff: int) -> Self:
         """What happened strictly before `cutoff`; shoppers keep their numbers."""
         return self._only(np.asarray(self.times) < cutoff)

@@ -68,6 +68,25 @@ def measure(ranked: Ints, targets: NextBaskets, products: int) -> tuple[dict[str
     return means | {f"coverage@{AT}": round(coverage(ranked, products, at=AT), 5)}, values
 
 
+def measured(model: Recommender, asked: Question) -> dict[str, dict[str, float]]:
+    """For each kind, the measures of the model alone."""
+    return {kind: _ours(model, asked, kind)[0] for kind, targets in asked.by_kind.items() if len(targets.shoppers)}
+
+
+def _ours(model: Recommender, asked: Question, kind: str) -> tuple[dict[str, float], dict[str, Floats]]:
+    targets = asked.by_kind[kind]
+    ranked = rank(
+        model,
+        asked.histories,
+        targets.shoppers,
+        now=asked.now,
+        popularity_I=asked.popularity_I,
+        count=AT,
+        only=kind,
+    )
+    return measure(ranked, targets, asked.products)
+
+
 def compare(model: Recommender, asked: Question) -> dict[str, Any]:
     """For each kind: shoppers, the measures of the transformer and of each baseline, and the paired difference in
     NDCG@10 with its 95 % bootstrap interval over shoppers."""
@@ -81,16 +100,7 @@ def compare(model: Recommender, asked: Question) -> dict[str, Any]:
     for kind, targets in asked.by_kind.items():
         if not len(targets.shoppers):
             continue
-        ranked = rank(
-            model,
-            asked.histories,
-            targets.shoppers,
-            now=asked.now,
-            popularity_I=asked.popularity_I,
-            count=AT,
-            only=kind,
-        )
-        means, ours = measure(ranked, targets, asked.products)
+        means, ours = _ours(model, asked, kind)
         entry: dict[str, Any] = {"shoppers": len(targets.shoppers), "transformer": means, "against": {}}
         for name, scorer in scorers.items():
             theirs = baselines.rank_with(scorer, asked.histories, targets.shoppers, asked.products, count=AT, only=kind)

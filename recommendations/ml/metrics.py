@@ -47,3 +47,19 @@ def paired_bootstrap(ours: Floats, theirs: Floats, *, draws: int = 2_000, seed: 
         means[draw] = difference[random.integers(0, len(difference), len(difference))].mean()
     low, high = np.percentile(means, [2.5, 97.5])
     return float(difference.mean()), float(low), float(high)
+
+
+def clustered_bootstrap(
+    sums: Floats, counts: Floats, *, draws: int = 2_000, seed: int = 0
+) -> tuple[float, float, float]:
+    """A mean over things that belong to shoppers, and its 95 % interval, resampling shoppers with all that is theirs.
+
+    `sums` and `counts` [E]: each shopper's total and number of things.
+    """
+    random = np.random.default_rng(seed)
+    means = np.empty(draws)
+    for draw in range(draws):
+        chosen = random.integers(0, len(sums), len(sums))
+        means[draw] = sums[chosen].sum() / counts[chosen].sum()
+    low, high = np.percentile(means, [2.5, 97.5])
+    return float(sums.sum() / counts.sum()), float(low), float(high)

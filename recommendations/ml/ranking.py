@@ -66,10 +66,7 @@ def scored(
 
 def owned_mask(histories: Histories, shoppers: Ints, products: int) -> Tensor:
     """[B, I + 1]: True where the shopper has any interaction with the product, over the whole history."""
-    counts = np.diff(histories.offsets)[shoppers]
-    rows = np.repeat(np.arange(len(shoppers)), counts)
-    first = np.repeat(histories.offsets[shoppers] - np.concatenate([[0], np.cumsum(counts)[:-1]]), counts)
-    lines = first + np.arange(len(rows))
+    rows, lines = histories.lines_of(shoppers)
     mask = np.zeros((len(shoppers), products + 1), bool)
     mask[rows, histories.items[lines]] = True
     return torch.from_numpy(mask)

@@ -43,6 +43,10 @@ class ModelVersionQuerySet(models.QuerySet["ModelVersion"]):
     def passed(self) -> Self:
         return self.filter(state=ModelVersion.State.PASSED)
 
+    def trained(self) -> Self:
+        """Measured, whatever the gate said."""
+        return self.filter(state__in=[ModelVersion.State.PASSED, ModelVersion.State.REJECTED])
+
     def unfinished(self) -> Self:
         return self.filter(state__in=[ModelVersion.State.QUEUED, ModelVersion.State.TRAINING])
 

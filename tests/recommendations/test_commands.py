@@ -12,7 +12,7 @@ from pytest_django.fixtures import Settings
 import explanations
 import recommendations
 from recommendations import artifacts, leases, trainings
-from recommendations.models import ModelVersion, Run
+from recommendations.models import ModelVersion, Run, Snapshot
 from tests import stand_in
 from tests.factories import InteractionFactory, ModelVersionFactory, ProductFactory, RunFactory, SnapshotFactory
 from tests.worlds import contract, explained_slate, publish
@@ -83,6 +83,24 @@ def test_train_refuses_a_configuration_that_cannot_be(config: dict[str, Any], me
         run_command("train", config=config)
 
     assert not ModelVersion.objects.exists()
+
+
+def test_train_with_seeds_queues_versions_of_one_snapshot_and_publishes_the_first(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def freeze(*, at: datetime) -> Snapshot:
+        return SnapshotFactory(cutoff_at=at)
+
+    monkeypatch.setattr("recommendations.snapshots.freeze", freeze)
+
+    lines = run_command("train", no_wait=True, publish=True, seed=4, seeds=3)
+
+    versions = ModelVersion.objects.order_by("pk")
+    assert lines == [f"{version} queued" for version in versions]
+    assert [(version.seed, version.is_publish_wanted) for version in versions] == [(4, True), (5, False), (6, False)]
+    assert len({version.snapshot_id for version in versions}) == 1
+    with pytest.raises(CommandError, match="--seeds must be at least 1"):
+        run_command("train", seeds=0)
 
 
 def test_train_takes_its_configuration_from_the_environment(settings: Settings) -> None:

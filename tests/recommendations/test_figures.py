@@ -2,6 +2,7 @@
 
 from recommendations import figures
 from recommendations.models import ModelVersion, Run
+from tests.factories import ModelVersionFactory, SnapshotFactory
 
 METRICS = {
     "new": {
@@ -34,6 +35,36 @@ def test_contestants_stand_side_by_side_ours_first_then_the_strongest() -> None:
         ("item k-nearest neighbours", "0.0690", "0.1300", "0.7000", "+0.0122 (−0.0010 … +0.0200)"),
         ("popular", "0.0210", "0.0500", "0.0100", "+0.0602 (+0.0550 … +0.0650)"),
     )
+
+
+def test_versions_that_differ_in_their_seed_alone_stand_beside_their_mean(db: None) -> None:
+    def measured(seed: int, ndcg: float, **fields: object) -> ModelVersion:
+        metrics = {kind: {"transformer": {"ndcg@10": ndcg}} for kind in ("new", "all")}
+        config = {"model": {"width": 64}, "training": {"seed": seed, "epochs": 3}}
+        return ModelVersionFactory(**{"seed": seed, "metrics": metrics, "config": config, "snapshot": one, **fields})
+
+    one = SnapshotFactory()
+    second, first = measured(2, 0.10), measured(1, 0.08, state="rejected")
+    measured(3, 0.5, snapshot=SnapshotFactory())
+    measured(4, 0.5, config={"model": {"width": 32}})
+    measured(5, 0.5, metrics={})
+
+    table = figures.seeds(first)
+
+    assert table == figures.seeds(second)
+    assert table is not None
+    assert table.title == "NDCG@10 of 2 seeds on one snapshot"
+    assert table.columns == ("Products new to the shopper", "All purchases")
+    assert table.rows == (
+        ("seed 1", "0.0800", "0.0800"),
+        ("seed 2", "0.1000", "0.1000"),
+        ("mean", "0.0900", "0.0900"),
+        ("standard deviation", "0.0141", "0.0141"),
+    )
+    assert figures.of_seeds(first)[0] == (
+        "NDCG@10 of 2 seeds on one snapshot: Products new to the shopper, All purchases"
+    )
+    assert figures.seeds(ModelVersionFactory()) is None
 
 
 def test_what_is_no_contest_is_shown_as_it_is() -> None:

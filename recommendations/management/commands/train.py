@@ -10,8 +10,8 @@ from django.core.management.base import BaseCommand, CommandError
 from django.db import connection
 from django.utils import timezone
 
-from recommendations import progress, services, trainings
-from recommendations.models import ModelVersion
+from recommendations import figures, progress, services, snapshots, trainings
+from recommendations.models import ModelVersion, Snapshot
 
 
 class Command(BaseCommand):
@@ -25,32 +25,53 @@ class Command(BaseCommand):
             help='JSON, such as {"size": "base"} or {"model": {"width": 128}}; default: TRAINING_CONFIG',
         )
         parser.add_argument("--seed", type=int, default=1)
+        parser.add_argument(
+            "--seeds",
+            type=int,
+            default=1,
+            metavar="N",
+            help="train N versions that differ in their seed alone (SEED, SEED + 1, …) on one snapshot",
+        )
         parser.add_argument("--publish", action="store_true", help="precompute and publish it if it passes its gate")
         parser.add_argument("--inline", action="store_true", help="train here instead of on a worker")
         parser.add_argument("--no-wait", action="store_true", help="return as soon as it is queued")
 
     def handle(self, *args: Any, **options: Any) -> None:
+        if options["seeds"] < 1:
+            raise CommandError("--seeds must be at least 1")
+        shared = snapshots.freeze(at=timezone.now()) if options["seeds"] > 1 else None
+        versions = [
+            self._request(options, seed, shared) for seed in range(options["seed"], options["seed"] + options["seeds"])
+        ]
+        if options["no_wait"]:
+            for version in versions:
+                self.stdout.write(f"{version} queued")
+            return
+        for version in versions:
+            if options["inline"]:
+                self._train(version)
+            else:
+                self._watch(version)
+            version.refresh_from_db()
+            if version.state != ModelVersion.State.PASSED:
+                raise CommandError(f"{version} {version.get_state_display()}: {version.error or version.gate}")
+        for line in figures.of_seeds(versions[0]):
+            self.stdout.write(line)
+
+    def _request(self, options: dict[str, Any], seed: int, snapshot: Snapshot | None) -> ModelVersion:
+        """The first of several is the one that may be published."""
         try:
-            version = services.request_training(
+            return services.request_training(
                 config=options["config"],
-                seed=options["seed"],
+                seed=seed,
                 by=None,
                 at=timezone.now(),
-                publish_when_ready=options["publish"],
+                publish_when_ready=options["publish"] and seed == options["seed"],
                 is_sent=not options["inline"],
+                snapshot=snapshot,
             )
         except services.BadConfiguration as error:
             raise CommandError(f"--config: {error}") from error
-        if options["inline"]:
-            self._train(version)
-        elif options["no_wait"]:
-            self.stdout.write(f"{version} queued")
-            return
-        else:
-            self._watch(version)
-        version.refresh_from_db()
-        if version.state != ModelVersion.State.PASSED:
-            raise CommandError(f"{version} {version.get_state_display()}: {version.error or version.gate}")
 
     def _train(self, version: ModelVersion) -> None:
         """In this thread, so that Ctrl-C and errors arrive where they should; another one tells of progress."""

@@ -5,7 +5,7 @@ import pytest
 import torch
 
 from recommendations.ml import baselines
-from recommendations.ml.companions import same_basket_hit_rate
+from recommendations.ml.companions import same_basket
 from recommendations.ml.data import DAY
 from tests.recommendations.ml.made import histories_of
 
@@ -64,5 +64,6 @@ def test_the_same_basket_hit_rate_asks_of_each_product_for_the_others_of_its_bas
     ranked = np.asarray([[0, 0], [2, 4], [3, 4], [1, 2], [0, 0]])
 
     # 1 → 2: hit; 2 → 3, 4: no. In the other basket 1 → 4: hit; 3 → 1: hit; 4 has nothing. A basket of one is not asked.
-    assert same_basket_hit_rate(ranked, later, at=2) == pytest.approx(3 / 5)
-    assert same_basket_hit_rate(ranked, later, at=1) == pytest.approx(2 / 5)
+    assert same_basket(ranked, later, at=2).hit_M.tolist() == [True, False, True, True, False]
+    assert same_basket(ranked, later, at=1).hit_M.tolist() == [True, False, False, True, False]
+    assert same_basket(ranked, later).shopper_M.tolist() == [0, 0, 1, 1, 1]

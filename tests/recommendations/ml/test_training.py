@@ -5,10 +5,8 @@ import pytest
 import torch
 
 from recommendations.ml import bundle as bundles
-from recommendations.ml.baselines import co_occurrence
 from recommendations.ml.batches import BatchMaker
 from recommendations.ml.calibration import Calibration
-from recommendations.ml.companions import blend
 from recommendations.ml.config import ModelConfig, TrainingConfig
 from recommendations.ml.data import DAY, Catalogue, next_baskets
 from recommendations.ml.loop import Epoch, TrainingData, train
@@ -100,13 +98,3 @@ def test_another_format_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
 
     with pytest.raises(bundles.UnknownFormat, match="99"):
         bundles.load(b"")
-
-
-def test_co_occurrence_counts_baskets_and_blending_keeps_a_distribution_of_counts() -> None:
-    histories = histories_of([[(1, 1, 1), (1, 2, 1), (2, 1, 1), (2, 3, 1)], [(1, 1, 1), (1, 2, 1)]])
-
-    together = co_occurrence(histories, 3)
-
-    assert together.tolist() == [[0, 0, 0, 0], [0, 3, 2, 1], [0, 2, 2, 0], [0, 1, 0, 1]]
-    chance = blend(together, np.full((4, 4), 0.25, np.float32), 2.0)
-    assert chance[1].tolist() == pytest.approx([0.5 / 5, 0.5 / 5, 2.5 / 5, 1.5 / 5])
