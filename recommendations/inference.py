@@ -117,17 +117,19 @@ def launched_since(model: Loaded, moment: datetime) -> Tensor:
 
 def shopper_lines(model: Loaded, shopper_ids: Sequence[int], *, as_of: datetime) -> ShopperLines:
     """What the model reads of these shoppers: interactions of types it was trained on, before `as_of`."""
-    types = {int(pk): number for number, pk in enumerate(model.bundle.event_type_ids) if number}
+    kinds = model.bundle.kinds
     rows = list(
         Interaction.objects.histories(shopper_ids, until=as_of)
-        .filter(event_type__in=types)
-        .values_list("shopper_id", "occurred_at", "product_id", "event_type_id", "excluded_at", "pk")
+        .filter(event_type__in=sorted(set(kinds.event_type_ids.tolist())))
+        .values_list("shopper_id", "occurred_at", "product_id", "event_type_id", "excluded_at", "pk", "value")
     )
     ids = np.asarray(sorted(shopper_ids), np.int64)
     table = np.asarray(
-        [(s, int(t.timestamp()), model.number_of.get(p, 0), types[e], x is not None, i) for s, t, p, e, x, i in rows],
+        [(s, int(t.timestamp()), model.number_of.get(p, 0), e, x is not None, i) for s, t, p, e, x, i, _ in rows],
         np.int64,
     ).reshape(-1, 6)
+    values = np.asarray([row[-1] if row[-1] is not None else np.nan for row in rows], np.float64)
+    table[:, 3] = kinds.numbers(table[:, 3], values)
     table = table[table[:, 2] > 0]
     table = table[np.lexsort(table[:, ::-1].T)]
     new = np.ones(len(table), bool)
@@ -143,6 +145,7 @@ def shopper_lines(model: Loaded, shopper_ids: Sequence[int], *, as_of: datetime)
             items=np.where(lines[:, 4] == 0, lines[:, 2], 0).astype(np.int32),
             times=lines[:, 1],
             types=lines[:, 3].astype(np.int32),
+            is_target=kinds.is_target,
         ),
         interaction_ids=table[cited, 5],
         line=line[cited],

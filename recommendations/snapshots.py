@@ -5,6 +5,7 @@ import contextlib
 import hashlib
 import shutil
 import tempfile
+from collections import Counter
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -17,6 +18,7 @@ from numpy.typing import NDArray
 from catalog import quality
 from catalog.models import Category, EventType, Product, QualityReport
 from recommendations.ml.data import Catalogue, Histories, Ints, Unwanted
+from recommendations.ml.kinds import Kinds, edges_of
 from recommendations.models import Snapshot
 
 EVALUATION = timedelta(days=28)  # validation and test each; a tenth of the history where that is shorter
@@ -32,7 +34,7 @@ class TooLittleData(Exception):
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Arrays:
-    """A snapshot as training reads it. Number 0 is padding in `product_ids`, `category_ids`, `event_type_ids`."""
+    """A snapshot as training reads it. Number 0 is padding in `product_ids` and `category_ids`."""
 
     histories: Histories
     unwanted: Unwanted
@@ -40,8 +42,7 @@ class Arrays:
     catalogue: Catalogue
     product_ids: Ints  # [I + 1]
     category_ids: Ints  # [I + 1]
-    event_type_ids: Ints  # [T + 1]
-    is_target: NDArray[np.bool_]  # [T + 1]
+    kinds: Kinds
 
 
 def freeze(*, at: datetime) -> Snapshot:
@@ -49,7 +50,9 @@ def freeze(*, at: datetime) -> Snapshot:
     report = quality.clean(cutoff_at=at)
     targets = set(EventType.objects.filter(is_target=True).values_list("pk", flat=True))
     first, last, baskets = None, None, 0
+    values: dict[int, Counter[float]] = {}
     for rows in quality.stream_clean(report):
+        _count_values(rows, values)
         asked = rows[np.isin(rows["event_type_id"], list(targets)) & (rows["shopper_id"] > 0)]
         if len(asked):
             times = asked["occurred_at"]
@@ -68,8 +71,21 @@ def freeze(*, at: datetime) -> Snapshot:
         test_from=end - window,
         validation_from=end - 2 * window,
         report=report,
-        counts={"rows": report.rows_usable},
+        counts={
+            "rows": report.rows_usable,
+            "levels": {str(pk): edges_of(counted) for pk, counted in sorted(values.items())},
+        },
     )
+
+
+def _count_values(rows: NDArray[np.void], values: dict[int, "Counter[float]"]) -> None:
+    """How often each value (three digits) came with each event type."""
+    valued = rows[~np.isnan(rows["value"])]
+    for pk in np.unique(valued["event_type_id"]).tolist():
+        found, counts = np.unique(valued["value"][valued["event_type_id"] == pk], return_counts=True)
+        counted = values.setdefault(pk, Counter())
+        for value, count in zip(found.tolist(), counts.tolist(), strict=True):
+            counted[float(f"{value:.3g}")] += count
 
 
 def build(snapshot: Snapshot) -> Arrays:
@@ -106,8 +122,8 @@ def _write(snapshot: Snapshot, folder: Path) -> None:
     against = list(EventType.objects.filter(polarity=-1).exclude(code="return").order_by("pk"))
     against_ids = np.asarray([0, *(event_type.pk for event_type in against)], np.int64)
     strengths = np.asarray([0.0, *(event_type.strength for event_type in against)], np.float32)
-    event_type_ids = np.asarray([0, *(event_type.pk for event_type in types)], np.int64)
-    counts = np.zeros(len(event_type_ids), np.int64)
+    kinds = _kinds(snapshot, types)
+    counts = np.zeros(len(kinds) + 1, np.int64)
     files = {name: (folder / name).open("wb") for name in COLUMNS}
     unwanted_files = {name: (folder / f"unwanted_{name}").open("wb") for name in UNWANTED}
     unwanted = 0
@@ -116,7 +132,7 @@ def _write(snapshot: Snapshot, folder: Path) -> None:
     try:
         for rows in quality.stream_clean(snapshot.report):
             item = _numbers(product_ids, rows["product_id"])
-            kind = _numbers(event_type_ids, rows["event_type_id"])
+            kind = kinds.numbers(rows["event_type_id"], rows["value"])
             wish = _numbers(against_ids, rows["event_type_id"])
             said = (rows["shopper_id"] > 0) & (item > 0) & (wish > 0)
             columns: tuple[NDArray[Any], ...] = (
@@ -146,8 +162,10 @@ def _write(snapshot: Snapshot, folder: Path) -> None:
     stored: dict[str, Any] = {
         "product_ids": product_ids,
         "category_ids": category_ids,
-        "event_type_ids": event_type_ids,
-        "is_target": np.asarray([False, *(event_type.is_target for event_type in types)]),
+        "event_type_ids": kinds.event_type_ids,
+        "lows": kinds.lows,
+        "strengths": kinds.strengths,
+        "is_target": kinds.is_target,
     }
     stored |= {f"attribute_{name}": values for name, values in catalogue.attributes.items()}
     stored |= {f"size_{name}": np.asarray(size) for name, size in catalogue.sizes.items()}
@@ -157,7 +175,10 @@ def _write(snapshot: Snapshot, folder: Path) -> None:
         "rows": snapshot.report.rows_usable,
         "lines": int(counts.sum()),
         "products": catalogue.products,
-        "event_types": {event_type.code: int(n) for event_type, n in zip(types, counts[1:], strict=True)},
+        "levels": snapshot.counts.get("levels", {}),
+        "event_types": {
+            event_type.code: int(counts[kinds.event_type_ids == event_type.pk].sum()) for event_type in types
+        },
         "unwanted": unwanted,
     }
     snapshot.save(update_fields=["checksum", "counts"])
@@ -176,6 +197,7 @@ def _read(folder: Path) -> Arrays:
             items=column["item"],
             times=column["time"],
             types=column["type"],
+            is_target=arrays["is_target"],
         ),
         unwanted=_unwanted(unwanted, shopper_ids),
         shopper_ids=shopper_ids.astype(np.int64),
@@ -186,8 +208,20 @@ def _read(folder: Path) -> Arrays:
         ),
         product_ids=arrays["product_ids"],
         category_ids=arrays["category_ids"],
-        event_type_ids=arrays["event_type_ids"],
-        is_target=arrays["is_target"],
+        kinds=Kinds(
+            event_type_ids=arrays["event_type_ids"],
+            lows=arrays["lows"],
+            strengths=arrays["strengths"],
+            is_target=arrays["is_target"],
+        ),
+    )
+
+
+def _kinds(snapshot: Snapshot, types: list[EventType]) -> Kinds:
+    """Neutral event types are read in histories and not predicted."""
+    return Kinds.of(
+        [(t.pk, t.strength if t.polarity > 0 or t.is_target else 0.0, t.is_target) for t in types],
+        {int(pk): edges for pk, edges in snapshot.counts.get("levels", {}).items()},
     )
 
 

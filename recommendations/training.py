@@ -12,6 +12,7 @@ import numpy as np
 import torch
 from django.conf import settings
 from django.utils import timezone
+from numpy.typing import NDArray
 from torch import Tensor
 
 from recommendations import artifacts, gates, inference, leases, snapshots, trainings
@@ -32,6 +33,7 @@ COMPANIONS = 60
 # Chosen on earlier months: .803 of the pairs for anything from 3 to 300; counts alone .800, the model alone .629.
 COMPANION_STRENGTH = 30.0
 COMPANION_GAP = 30 * DAY
+FEWEST_SHOPPERS = 100  # below, a chance is not calibrated
 KIND_OF = {Placement.HOME: "new", Placement.BUY_AGAIN: "repeat"}
 
 
@@ -76,7 +78,7 @@ def run(version: ModelVersion, lease: leases.Lease[ModelVersion], at: datetime) 
             catalogue=arrays.catalogue,
             product_ids=arrays.product_ids,
             category_ids=arrays.category_ids,
-            event_type_ids=arrays.event_type_ids,
+            kinds=arrays.kinds,
             companions=companions.items,
             companion_log_p=companions.log_p,
             popularity_log_p=companions.popularity_log_p,
@@ -148,15 +150,14 @@ class _Split:
         self.end = int(snapshot.cutoff_at.timestamp())
         self.before_validation = arrays.histories.before(self.validation_from)
         self.before_test = arrays.histories.before(self.test_from)
-        self.is_target_line = arrays.is_target[np.asarray(arrays.histories.types)]
+        self.is_target_line = arrays.kinds.is_target[np.asarray(arrays.histories.types)]
 
     def training(self) -> TrainingData:
         validation = self.question(self.before_validation, self.validation_from, self.test_from)
         return TrainingData(
             histories=self.before_validation,
             catalogue=self.arrays.catalogue,
-            event_types=len(self.arrays.event_type_ids) - 1,
-            is_target=self.arrays.is_target,
+            kinds=self.arrays.kinds,
             validation=validation.by_kind["new"],
             unwanted=self.arrays.unwanted.before(self.validation_from),
         )
@@ -165,8 +166,12 @@ class _Split:
     def test(self) -> evaluation.Question:
         return self.question(self.before_test, self.test_from, self.end + 1)
 
-    def question(self, histories: Histories, start: int, end: int) -> evaluation.Question:
-        targets = next_baskets(self.arrays.histories, self.is_target_line, start=start, end=end)
+    def question(
+        self, histories: Histories, start: int, end: int, lines: NDArray[np.bool_] | None = None
+    ) -> evaluation.Question:
+        """What is asked of [start, end): the next basket of targets, or the next of other lines."""
+        asked = self.is_target_line if lines is None else lines
+        targets = next_baskets(self.arrays.histories, asked, start=start, end=end)
         return evaluation.question(
             histories, targets, self.arrays.catalogue.products, self.popularity(histories, start)
         )
@@ -192,6 +197,10 @@ def _measure(
         calibrations[placement.value] = calibration
         record[placement.value] = evaluation.check_calibration(model, test, calibration, kind=kind)
         check()
+    events = _calibrate_events(model, arrays, split, calibrations)
+    if events:
+        metrics["events"] = events
+    check()
     companions = together.companions(
         split.before_test,
         model,
@@ -204,6 +213,31 @@ def _measure(
     return metrics, calibrations, record, companions
 
 
+def _calibrate_events(
+    model: Recommender, arrays: Arrays, split: _Split, calibrations: dict[str, Any]
+) -> dict[str, Any]:
+    """The chance of each kind of line that is predicted beside: {"kind 3": {shoppers, pairs, ece}}.
+
+    Its map joins `calibrations` under the same name. Kinds that too few shoppers did in either period are left out.
+    """
+    found: dict[str, Any] = {}
+    kinds = arrays.kinds
+    if model.aims is None:
+        return found
+    for number in np.flatnonzero((kinds.strengths > 0) & ~kinds.is_target).tolist():
+        lines = np.asarray(arrays.histories.types) == number
+        validation = split.question(split.before_validation, split.validation_from, split.test_from, lines)
+        test = split.question(split.before_test, split.test_from, split.end + 1, lines)
+        shoppers = min(len(asked.by_kind["all"].shoppers) for asked in (validation, test))
+        if shoppers < FEWEST_SHOPPERS:
+            continue
+        calibration = evaluation.calibrate(model, validation, kind="all", aim=number)
+        calibrations[f"kind {number}"] = calibration
+        checked = evaluation.check_calibration(model, test, calibration, kind="all", aim=number)
+        found[f"kind {number}"] = {"shoppers": shoppers, "pairs": checked["pairs"], "ece": checked["ece"]}
+    return found
+
+
 def _live_metrics(arrays: Arrays, test: evaluation.Question) -> dict[str, Any] | None:
     """The live version asked the same question; None where there is none or its catalogue differs too much.
 
@@ -214,7 +248,7 @@ def _live_metrics(arrays: Arrays, test: evaluation.Question) -> dict[str, Any] |
         return None
     loaded = inference.loaded(live.version)
     if not np.array_equal(loaded.bundle.product_ids, arrays.product_ids) or not np.array_equal(
-        loaded.bundle.event_type_ids, arrays.event_type_ids
+        loaded.bundle.event_type_ids, arrays.kinds.event_type_ids
     ):
         return None
     return {
@@ -224,6 +258,7 @@ def _live_metrics(arrays: Arrays, test: evaluation.Question) -> dict[str, Any] |
 
 def _repeat_buyers(histories: Histories, products: int) -> Ints:
     """[I + 1] how many shoppers bought each product at more than one time."""
+    histories = histories.targets()
     shopper = np.repeat(np.arange(len(histories)), np.diff(histories.offsets))
     pairs, counts = np.unique(shopper * (products + 1) + np.asarray(histories.items), return_counts=True)
     return np.bincount(pairs[counts > 1] % (products + 1), minlength=products + 1)

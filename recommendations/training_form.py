@@ -20,6 +20,7 @@ LABELS = {
     "uses_attributes": _("Attributes"),
     "uses_popularity": _("Popularity"),
     "uses_repeats": _("Repeats"),
+    "predicts_types": _("Predict every event"),
     "id_dropout": _("Hidden ids"),
     "epochs": _("Epochs"),
     "patience": _("Patience"),
@@ -31,6 +32,7 @@ LABELS = {
     "masking": _("Masked histories"),
     "basket_power": _("Basket power"),
     "half_life_days": _("Half-life"),
+    "auxiliary": _("Beside"),
     "unwanted": _("Unwanted"),
     "seed": _("Seed"),
 }
@@ -46,6 +48,7 @@ HELP = {
     "uses_attributes": _("Groups and price bands, so that new products have a place."),
     "uses_popularity": _("What sells now weighs in every score."),
     "uses_repeats": _("How often and how lately a product was met weighs in its own score."),
+    "predicts_types": _("Predict views, baskets and ratings too, beside what is ranked for."),
     "id_dropout": _("Share of products whose id is hidden in a step, so that content learns to stand alone."),
     "epochs": _("Times through the data at most; the best epoch is kept."),
     "patience": _("Stop after so many epochs without a better validation NDCG@10."),
@@ -57,6 +60,7 @@ HELP = {
     "masking": _("Share of histories with parts hidden, so that reasons can be tested by leaving things out."),
     "basket_power": _("A basket of n products weighs n to this power: 0 as one product, 1 as n."),
     "half_life_days": _("Baskets so many days older weigh half; 0 weighs all the same."),
+    "auxiliary": _("Weight of events that are predicted beside, times the strength of their type; 0: not at all."),
     "unwanted": _("How often a product that the shopper does not want counts among the wrong ones; 0: never."),
     "seed": _("Same seed, data and machine: same weights."),
 }

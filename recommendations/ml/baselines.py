@@ -17,6 +17,7 @@ Scorer = Callable[[Ints], Tensor]  # shoppers [B] -> scores [B, I + 1]
 
 
 def _counts(histories: Histories, products: int, *, since: int | None = None) -> NDArray[np.float32]:
+    histories = histories.targets()
     items = np.asarray(histories.items)
     if since is not None:
         items = items[np.asarray(histories.times) >= since]
@@ -38,6 +39,7 @@ def recent_popular(histories: Histories, products: int, *, now: int) -> Scorer:
 def personal_frequency(histories: Histories, products: int) -> Scorer:
     """What the shopper bought most often; ties, and what it never bought, by popularity."""
     tie = torch.from_numpy(_counts(histories, products))
+    histories = histories.targets()
     tie = tie / (tie.max() + 1)
     return lambda shoppers: torch.from_numpy(met(histories, shoppers, products).toarray()) + tie
 

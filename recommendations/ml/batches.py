@@ -13,6 +13,7 @@ from torch import Tensor
 from recommendations.ml.config import ModelConfig, TrainingConfig
 from recommendations.ml.data import Histories, Ints, Unwanted
 from recommendations.ml.history import History
+from recommendations.ml.kinds import Kinds
 
 
 class Batch(NamedTuple):
@@ -21,6 +22,7 @@ class Batch(NamedTuple):
     basket_BQ: Tensor  # number of the target basket
     now_BQ: Tensor  # a moment between the basket before and the target basket
     query_T: Tensor  # flat index into B × Q
+    kind_T: Tensor  # 0 for what is ranked for, else the kind of line
     item_T: Tensor
     weight_T: Tensor
     unwanted_query_P: Tensor  # what the shopper of a query does not want, for each of its queries
@@ -95,12 +97,15 @@ class BatchMaker:
     def __init__(
         self,
         histories: Histories,
-        is_target: NDArray[np.bool_],
+        kinds: Kinds,
         model: ModelConfig,
         training: TrainingConfig,
         unwanted: Unwanted | None = None,
     ):
-        self.histories, self.is_target, self.model, self.training = histories, is_target, model, training
+        self.histories, self.model, self.training = histories, model, training
+        self.kind_of = np.where(kinds.is_target, 0, np.arange(len(kinds) + 1))
+        self.weight_of = kinds.strengths * np.where(kinds.is_target, 1.0, training.auxiliary * model.predicts_types)
+        self.weight_of[0] = 0.0
         self.unwanted = unwanted
         self.baskets = Baskets.of(histories)
         self.windows = windows(histories, self.baskets, model.history)
@@ -150,11 +155,12 @@ class BatchMaker:
         if self.training.masking:
             visible_BQL &= ~self._hidden(items_BL, random)[:, None]
 
-        target = real_BL & (number_BL >= target_BQ[:, :1]) & self.is_target[types_BL]
+        target = real_BL & (number_BL >= target_BQ[:, :1]) & (self.weight_of[types_BL] > 0)
         rows, columns = np.nonzero(target)
         query_T = rows * queries + (number_BL[rows, columns] - target_BQ[rows, 0])
-        size_T = np.bincount(query_T, minlength=len(numbers) * queries)[query_T]
-        weight_T = size_T ** (self.training.basket_power - 1)
+        kind_T = self.kind_of[types_BL[rows, columns]]
+        _, asked_T, sizes = np.unique(query_T * len(self.kind_of) + kind_T, return_inverse=True, return_counts=True)
+        weight_T = sizes[asked_T] ** (self.training.basket_power - 1) * self.weight_of[types_BL[rows, columns]]
         if self.training.half_life_days:
             age = (self.latest - time_BQ.reshape(-1)[query_T]) / 86_400
             weight_T = weight_T * 0.5 ** (age / self.training.half_life_days)
@@ -170,6 +176,7 @@ class BatchMaker:
             basket_BQ=torch.from_numpy(target_BQ),
             now_BQ=torch.from_numpy(now_BQ),
             query_T=torch.from_numpy(query_T),
+            kind_T=torch.from_numpy(kind_T),
             item_T=torch.from_numpy(items_BL[rows, columns].astype(np.int64)),
             weight_T=torch.from_numpy(weight_T.astype(np.float32)),
             unwanted_query_P=torch.from_numpy(unwanted[0]),

@@ -12,10 +12,11 @@ from numpy.typing import NDArray
 from recommendations.ml.calibration import Calibration
 from recommendations.ml.config import ModelConfig
 from recommendations.ml.data import Catalogue, Ints
+from recommendations.ml.kinds import Kinds
 from recommendations.ml.loop import build
 from recommendations.ml.model import Recommender
 
-FORMAT = 1
+FORMAT = 2
 
 
 class UnknownFormat(Exception):
@@ -24,18 +25,23 @@ class UnknownFormat(Exception):
 
 @dataclass(kw_only=True, slots=True)
 class Bundle:
-    """`product_ids` [I + 1] and `category_ids` [I + 1] are the shop's own ids (0: none); `event_type_ids` [T + 1]."""
+    """`product_ids` [I + 1] and `category_ids` [I + 1] are the shop's own ids (0: none)."""
 
     model: Recommender
     catalogue: Catalogue
     product_ids: Ints
     category_ids: Ints
-    event_type_ids: Ints
+    kinds: Kinds
     companions: Ints  # [I + 1, N] product numbers, best first, 0 where there are no more
     companion_log_p: NDArray[np.float32]  # [I + 1, N] log P(companion | product) in one basket
     popularity_log_p: NDArray[np.float32]  # [I + 1] log P(product) in a basket
     repeat_buyers: Ints  # [I + 1] how many shoppers bought it more than once
     calibrations: dict[str, Calibration] = field(default_factory=dict)  # by placement
+
+    @property
+    def event_type_ids(self) -> Ints:
+        """[T + 1] of each kind of line."""
+        return self.kinds.event_type_ids
 
     def number_of(self) -> dict[int, int]:
         """Product id -> number in the model."""
@@ -52,13 +58,15 @@ def dump(bundle: Bundle) -> bytes:
         "products": catalogue.products,
         "attributes": {name: _tensor(values) for name, values in catalogue.attributes.items()},
         "sizes": dict(catalogue.sizes),
+        "kinds": {
+            name: _tensor(getattr(bundle.kinds, name)) for name in ("event_type_ids", "lows", "strengths", "is_target")
+        },
         "calibrations": {name: value.to_json() for name, value in bundle.calibrations.items()},
         "arrays": {
             name: _tensor(getattr(bundle, name))
             for name in (
                 "product_ids",
                 "category_ids",
-                "event_type_ids",
                 "companions",
                 "companion_log_p",
                 "popularity_log_p",
@@ -74,6 +82,8 @@ def dump(bundle: Bundle) -> bytes:
 def load(data: bytes) -> Bundle:
     """Raises UnknownFormat; unpickles nothing but tensors and plain values."""
     stored = torch.load(io.BytesIO(data), weights_only=True)
+    if stored["format"] == 1:
+        stored = _from_first(stored)
     if stored["format"] != FORMAT:
         raise UnknownFormat(stored["format"])
     catalogue = Catalogue(
@@ -82,14 +92,33 @@ def load(data: bytes) -> Bundle:
         sizes=stored["sizes"],
     )
     arrays = {name: values.numpy() for name, values in stored["arrays"].items()}
-    model = build(ModelConfig(**stored["config"]), catalogue, len(arrays["event_type_ids"]) - 1)
+    kinds = Kinds(**{name: values.numpy() for name, values in stored["kinds"].items()})
+    model = build(ModelConfig(**stored["config"]), catalogue, len(kinds))
     model.load_state_dict(stored["weights"])
     return Bundle(
         model=model.eval(),
         catalogue=catalogue,
+        kinds=kinds,
         calibrations={name: Calibration.from_json(value) for name, value in stored["calibrations"].items()},
         **arrays,
     )
+
+
+def _from_first(stored: dict[str, Any]) -> dict[str, Any]:
+    """The first format knew event types only, and no model of it had the parts that came later."""
+    ids = stored["arrays"].pop("event_type_ids")
+    ones = torch.ones(len(ids), dtype=torch.float64)
+    return {
+        **stored,
+        "format": FORMAT,
+        "config": {"uses_repeats": False, "predicts_types": False, **stored["config"]},
+        "kinds": {
+            "event_type_ids": ids,
+            "lows": ones * float("-inf"),
+            "strengths": ones,
+            "is_target": ids > 0,
+        },
+    }
 
 
 def _tensor(values: NDArray[Any]) -> torch.Tensor:

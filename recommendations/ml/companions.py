@@ -43,7 +43,7 @@ def expected(model: Recommender, items: Tensor, *, gap: int) -> Tensor:
 def companions(histories: Histories, model: Recommender, *, strength: float, neighbours: int, gap: int) -> Companions:
     """P(j | i) = (baskets with both + strength · expected) / (baskets with i + strength): a Dirichlet prior."""
     products = model.bias.num_embeddings - 1
-    membership = in_baskets(histories, products)
+    membership = in_baskets(histories.targets(), products)
     baskets = torch.from_numpy(np.asarray(membership.sum(0)).ravel())
     items: list[Tensor] = []
     log_p: list[Tensor] = []
@@ -99,6 +99,7 @@ def same_basket(ranked: Ints, histories: Histories, *, at: int = 10, most: int =
 
 def compare(found: Companions, later: Histories) -> Iterator[tuple[str, float]]:
     """Same-basket HR@10 of ours and of counts alone, and their difference with its 95 % interval over shoppers."""
+    later = later.targets()
     ours, counts = same_basket(found.items, later), same_basket(found.by_count, later)
     if not len(ours.hit_M):
         return

@@ -19,6 +19,7 @@ class ModelConfig:
     uses_attributes: bool = True  # categories, price band, …
     uses_popularity: bool = True  # recent popularity in the bias
     uses_repeats: bool = False  # how often and how lately the product itself was met
+    predicts_types: bool = True  # views, baskets, ratings beside what is ranked for, each with a state of its own
     id_dropout: float = 0.1  # share of products whose id is hidden in a step, so that content learns to stand alone
 
     def __post_init__(self) -> None:
@@ -44,6 +45,7 @@ class TrainingConfig:
     masking: float = 0.25  # share of sequences with randomly masked history
     basket_power: float = 0.5  # a basket of n products weighs n ** basket_power
     half_life_days: float = 0.0  # older baskets weigh less; 0: all the same
+    auxiliary: float = 0.5  # weight of what is predicted beside, × the strength of its event type
     unwanted: float = 20.0  # how often a product that the shopper does not want stands among the negatives
     seed: int = 1
 
@@ -54,8 +56,8 @@ class TrainingConfig:
             raise ValueError("learning_rate must be positive")
         if not 0 <= self.masking <= 1:
             raise ValueError("masking must be in [0, 1]")
-        if self.unwanted < 0:
-            raise ValueError("unwanted must not be negative")
+        if self.unwanted < 0 or self.auxiliary < 0:
+            raise ValueError("unwanted and auxiliary must not be negative")
 
 
 SIZES: dict[str, ModelConfig] = {

@@ -20,16 +20,22 @@ class Histories:
     """All interactions, a shopper after the other, each in order of time.
 
     `offsets` [S + 1], `items`, `times` (seconds), `types` [N]. Interactions of a shopper with one time are a
-    basket: a set without order. Arrays may be memory-mapped.
+    basket: a set without order. Arrays may be memory-mapped. `is_target` [T + 1] tells which types make a product the
+    shopper's own (purchases, not views); None: all do.
     """
 
     offsets: Ints
     items: Small
     times: Ints
     types: Small
+    is_target: NDArray[np.bool_] | None = None
 
     def __len__(self) -> int:
         return len(self.offsets) - 1
+
+    def targets(self) -> Self:
+        """Only the lines that make a product the shopper's own; shoppers keep their numbers."""
+        return self if self.is_target is None else self._only(self.is_target[np.asarray(self.types)])
 
     def lines_of(self, shoppers: Ints) -> tuple[Ints, Ints]:
         """Each line of these shoppers: its shopper's place among them, and its own number."""
@@ -49,7 +55,11 @@ class Histories:
     def _only(self, kept: NDArray[np.bool_]) -> Self:
         ends = np.concatenate([[0], np.cumsum(kept)])
         return type(self)(
-            offsets=ends[self.offsets], items=self.items[kept], times=self.times[kept], types=self.types[kept]
+            offsets=ends[self.offsets],
+            items=self.items[kept],
+            times=self.times[kept],
+            types=self.types[kept],
+            is_target=self.is_target,
         )
 
 
@@ -127,6 +137,7 @@ def recent_popularity(histories: Histories, products: int, *, start: int, end: i
     """
     periods = max(1, -(-(end - start) // PERIOD) + 1)
     counts = np.zeros((periods, products + 1), np.float32)
+    histories = histories.targets()
     times, items = np.asarray(histories.times), np.asarray(histories.items)
     arrival = -(-(times + 1 - start) // PERIOD)  # the first period that may know of it
     for lag in range(RECENT // PERIOD):

@@ -116,13 +116,18 @@ def compare(model: Recommender, asked: Question) -> dict[str, Any]:
 
 
 @torch.inference_mode()
-def strongest_candidates(model: Recommender, asked: Question, *, kind: str, count: int) -> tuple[Floats, Bools]:
-    """log p (softmax over the candidates of that kind) of each shopper's first `count`, and whether each was bought."""
+def strongest_candidates(
+    model: Recommender, asked: Question, *, kind: str, count: int, aim: int = 0
+) -> tuple[Floats, Bools]:
+    """log p (softmax over the candidates of that kind) of each shopper's first `count`, and whether each was bought.
+
+    `aim`: what is predicted of them, 0 for what is ranked for, else a kind of line.
+    """
     targets = asked.by_kind["all"]
     log_p = np.full((len(targets.shoppers), min(count, asked.products)), -np.inf)
     ranked = np.zeros(log_p.shape, np.int64)
     for chosen, scores in scored(
-        model, asked.histories, targets.shoppers, now=asked.now, popularity_I=asked.popularity_I, only=kind
+        model, asked.histories, targets.shoppers, now=asked.now, popularity_I=asked.popularity_I, only=kind, kind=aim
     ):
         values, items = top(torch.log_softmax(scores, dim=1), count)
         log_p[chosen], ranked[chosen] = values.numpy(), items.numpy()
@@ -131,15 +136,15 @@ def strongest_candidates(model: Recommender, asked: Question, *, kind: str, coun
     return log_p[real], happened[real]
 
 
-def calibrate(model: Recommender, asked: Question, *, kind: str) -> Calibration:
+def calibrate(model: Recommender, asked: Question, *, kind: str, aim: int = 0) -> Calibration:
     """Fitted on the hundred strongest candidates of each shopper who bought something in the period."""
-    return fit(*strongest_candidates(model, asked, kind=kind, count=100))
+    return fit(*strongest_candidates(model, asked, kind=kind, count=100, aim=aim))
 
 
 def check_calibration(
-    model: Recommender, asked: Question, calibration: Calibration, *, kind: str, count: int = 20
+    model: Recommender, asked: Question, calibration: Calibration, *, kind: str, count: int = 20, aim: int = 0
 ) -> dict[str, Any]:
     """Expected calibration error and the curve, of products that would be shown."""
-    log_p, happened = strongest_candidates(model, asked, kind=kind, count=count)
+    log_p, happened = strongest_candidates(model, asked, kind=kind, count=count, aim=aim)
     points = curve(calibration(log_p), happened)
     return {"ece": round(expected_calibration_error(points), 5), "pairs": len(log_p), "curve": points}

@@ -6,7 +6,6 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from typing import Any
 
 import numpy as np
 import torch
@@ -15,6 +14,7 @@ from torch import Tensor
 from recommendations.ml.batches import BatchMaker
 from recommendations.ml.config import ModelConfig, TrainingConfig
 from recommendations.ml.data import Catalogue, Histories, NextBaskets, Unwanted, recent_popularity
+from recommendations.ml.kinds import Kinds
 from recommendations.ml.losses import next_basket_loss
 from recommendations.ml.metrics import hits, per_shopper
 from recommendations.ml.model import Recommender
@@ -31,8 +31,7 @@ class TrainingData:
 
     histories: Histories
     catalogue: Catalogue
-    event_types: int
-    is_target: np.ndarray[Any, np.dtype[np.bool_]]  # [T + 1] whether an event type is what the model predicts
+    kinds: Kinds
     validation: NextBaskets
     validation_only: str = "new"  # which products count, see `ranking.rank`
     unwanted: Unwanted | None = None
@@ -98,7 +97,7 @@ def train(
     `check` is called every step; what it raises (`Cancelled`, a lost lease) ends the training.
     """
     with reproducible(config.seed):
-        model = build(model_config, data.catalogue, data.event_types).to(device)
+        model = build(model_config, data.catalogue, len(data.kinds)).to(device)
     optimizer = torch.optim.AdamW(
         model.parameters(), lr=config.learning_rate, weight_decay=config.weight_decay, fused=True
     )
@@ -107,7 +106,7 @@ def train(
         state = _restore(checkpoint, model, optimizer)
         for epoch in state.epochs:  # the last one may have died between its checkpoint and its report
             report(epoch)
-    batches = BatchMaker(data.histories, data.is_target, model_config, config, data.unwanted)
+    batches = BatchMaker(data.histories, data.kinds, model_config, config, data.unwanted)
     popularity_PI, start = _popularity(model_config, data)
     while not state.is_finished:
         number = len(state.epochs) + 1

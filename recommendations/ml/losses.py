@@ -1,6 +1,6 @@
 """Softmax cross-entropy of target baskets: over the whole catalogue, or with negatives that the batch shares."""
 
-# R query states that have targets, D width, I products, J columns, K negatives, T targets,
+# R states that are asked (a query for one kind of line), D width, I products, J columns, K negatives, T targets,
 # P pairs of a query and a product.
 import math
 from dataclasses import dataclass
@@ -10,7 +10,7 @@ from torch import Tensor
 
 from recommendations.ml.batches import Batch
 from recommendations.ml.model import Recommender
-from recommendations.ml.repeats import own
+from recommendations.ml.repeats import Own, own
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -21,6 +21,7 @@ class Queries:
     state_RD: Tensor
     popularity_PI: Tensor | None
     period_R: Tensor | None
+    query_R: Tensor  # flat indices into B × Q, ascending
     met_row_P: Tensor  # what the history itself adds: pairs in ascending order of row and product
     met_item_P: Tensor
     met_value_P: Tensor
@@ -54,31 +55,48 @@ class Queries:
 
 
 def queries(
-    model: Recommender, batch: Batch, rows: Tensor, *, popularity_PI: Tensor | None, period_BQ: Tensor | None
+    model: Recommender,
+    batch: Batch,
+    query_R: Tensor,
+    kind_R: Tensor,
+    *,
+    popularity_PI: Tensor | None,
+    period_BQ: Tensor | None,
 ) -> Queries:
-    """Read out the states of `rows` (flat indices into B × Q, ascending)."""
+    """Read out the states of `query_R` (flat indices into B × Q, ascending), each for the kind that is asked."""
     history = batch.history
     state_BQD = model.read_out(
         model.tokens_BLD(history, batch.visible_BQL.any(1)), history, batch.visible_BQL, batch.basket_BQ, batch.now_BQ
     )
-    nothing = torch.empty(0, dtype=torch.int64, device=rows.device)
+    state_RD = model.aimed(state_BQD.flatten(0, 1)[query_R], kind_R)
+    nothing = torch.empty(0, dtype=torch.int64, device=query_R.device)
     row_P, item_P, value_P = nothing, nothing, nothing.float()
     if model.repeats is not None:
         met = own(history, batch.visible_BQL, batch.now_BQ)
-        place_P = torch.searchsorted(rows, met.query_P).clamp(max=len(rows) - 1)
-        asked = rows[place_P] == met.query_P
-        row_P, item_P, value_P = place_P[asked], met.item_P[asked], model.repeats(met, state_BQD.flatten(0, 1))[asked]
+        row_P, pair_P = rows_asking(query_R, met.query_P)
+        item_P = met.item_P[pair_P]
         order = torch.argsort(row_P * model.bias.num_embeddings + item_P)
-        row_P, item_P, value_P = row_P[order], item_P[order], value_P[order]
+        row_P, item_P, pair_P = row_P[order], item_P[order], pair_P[order]
+        value_P = model.repeats(Own(row_P, item_P, met.times_P[pair_P], met.gap_P[pair_P]), state_RD)
     return Queries(
         model=model,
-        state_RD=state_BQD.flatten(0, 1)[rows],
+        state_RD=state_RD,
+        query_R=query_R,
         popularity_PI=popularity_PI,
-        period_R=None if period_BQ is None else period_BQ.flatten()[rows],
+        period_R=None if period_BQ is None else period_BQ.flatten()[query_R],
         met_row_P=row_P,
         met_item_P=item_P,
         met_value_P=value_P,
     )
+
+
+def rows_asking(query_R: Tensor, query_P: Tensor) -> tuple[Tensor, Tensor]:
+    """Every row that asks the query of a pair: (row, pair), for ascending `query_R`."""
+    first_P = torch.searchsorted(query_R, query_P)
+    count_P = torch.searchsorted(query_R, query_P, right=True) - first_P
+    pair = torch.repeat_interleave(torch.arange(len(query_P), device=query_P.device), count_P)
+    start_P = torch.cumsum(count_P, 0) - count_P
+    return first_P[pair] + torch.arange(len(pair), device=query_P.device) - start_P[pair], pair
 
 
 def next_basket_loss(
@@ -95,43 +113,44 @@ def next_basket_loss(
     query's own targets are masked out of them). What the shopper does not want stands among the negatives
     `unwanted` × its weight times: it is pushed down for this state, and so for states and products like them.
     """
-    rows, query_T = torch.unique(batch.query_T, return_inverse=True)
-    asked = queries(model, batch, rows, popularity_PI=popularity_PI, period_BQ=period_BQ)
+    kinds = 1 if model.aims is None else len(model.aims)
+    rows, row_T = torch.unique(batch.query_T * kinds + batch.kind_T, return_inverse=True)
+    query_R, kind_R = rows // kinds, rows % kinds
+    asked = queries(model, batch, query_R, kind_R, popularity_PI=popularity_PI, period_BQ=period_BQ)
     products = model.bias.num_embeddings - 1
     if not negatives or negatives >= products:
         everything = torch.arange(1, products + 1, device=rows.device)
         logits_RI = asked.grid(everything, model.products(everything))
-        score_T, partition_T = logits_RI[query_T, batch.item_T - 1], torch.logsumexp(logits_RI, dim=1)[query_T]
+        score_T, partition_T = logits_RI[row_T, batch.item_T - 1], torch.logsumexp(logits_RI, dim=1)[row_T]
     else:
-        score_T, partition_T = _sampled(asked, query_T, batch.item_T, negatives, products)
+        score_T, partition_T = _sampled(asked, row_T, batch.item_T, negatives, products)
     if unwanted and len(batch.unwanted_query_P):
-        partition_T = torch.logaddexp(partition_T, _pushed(asked, batch, rows, query_T, unwanted)[query_T])
+        partition_T = torch.logaddexp(partition_T, _pushed(asked, batch, row_T, unwanted)[row_T])
     log_p_T = score_T - partition_T
     return -(batch.weight_T * log_p_T).sum(), batch.weight_T.sum()
 
 
-def _pushed(asked: Queries, batch: Batch, rows: Tensor, query_T: Tensor, unwanted: float) -> Tensor:
+def _pushed(asked: Queries, batch: Batch, row_T: Tensor, unwanted: float) -> Tensor:
     """[R] log Σ unwanted · weight · exp(score) over what each query's shopper does not want; -inf for nothing.
 
     What the query's basket holds all the same is left out.
     """
     width = asked.model.bias.num_embeddings
-    row_P = torch.searchsorted(rows, batch.unwanted_query_P).clamp(max=len(rows) - 1)
-    is_asked = rows[row_P] == batch.unwanted_query_P
-    bought = torch.isin(row_P * width + batch.unwanted_item_P, query_T * width + batch.item_T)
-    kept = is_asked & ~bought
-    row_P, item_P = row_P[kept], batch.unwanted_item_P[kept]
+    row_P, pair_P = rows_asking(asked.query_R, batch.unwanted_query_P)
+    item_P, weight_P = batch.unwanted_item_P[pair_P], batch.unwanted_weight_P[pair_P]
+    kept = ~torch.isin(row_P * width + item_P, row_T * width + batch.item_T)
+    row_P, item_P, weight_P = row_P[kept], item_P[kept], weight_P[kept]
     score_P = asked.pairs(row_P, item_P, asked.model.products(item_P))
-    raised_P = score_P + torch.log(unwanted * batch.unwanted_weight_P[kept])
-    most_R = torch.full((len(rows),), float("-inf"), device=rows.device).scatter_reduce(0, row_P, raised_P, "amax")
-    most_R = most_R.detach()
+    raised_P = score_P + torch.log(unwanted * weight_P)
+    most_R = torch.full((len(asked.query_R),), float("-inf"), device=row_P.device)
+    most_R = most_R.scatter_reduce(0, row_P, raised_P.detach(), "amax")
     sum_R = torch.zeros_like(most_R).scatter_add(0, row_P, (raised_P - most_R[row_P]).exp())
     return most_R + torch.log(sum_R.clamp(min=torch.finfo(sum_R.dtype).tiny))
 
 
-def _sampled(asked: Queries, query_T: Tensor, target_T: Tensor, negatives: int, products: int) -> tuple[Tensor, Tensor]:
+def _sampled(asked: Queries, row_T: Tensor, target_T: Tensor, negatives: int, products: int) -> tuple[Tensor, Tensor]:
     """[T] scores of the targets, and estimates of the log-partitions of their queries."""
-    device = query_T.device
+    device = row_T.device
     drawn_K = torch.unique(torch.randint(1, products + 1, (negatives,), device=device))
     wanted, item_T = torch.unique(target_T, return_inverse=True)
     vectors = asked.model.products(torch.cat([drawn_K, wanted]))
@@ -142,7 +161,7 @@ def _sampled(asked: Queries, query_T: Tensor, target_T: Tensor, negatives: int, 
     column_T = position_I[target_T]
     drawn = column_T >= 0
     is_target_RK = torch.zeros_like(logits_RK, dtype=torch.bool)
-    is_target_RK[query_T[drawn], column_T[drawn]] = True
+    is_target_RK[row_T[drawn], column_T[drawn]] = True
     partition_R = torch.logsumexp(logits_RK.masked_fill(is_target_RK, float("-inf")), dim=1)
-    score_T = asked.pairs(query_T, target_T, vectors[count:][item_T])
-    return score_T, torch.logaddexp(score_T, partition_R[query_T])
+    score_T = asked.pairs(row_T, target_T, vectors[count:][item_T])
+    return score_T, torch.logaddexp(score_T, partition_R[row_T])

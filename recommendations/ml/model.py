@@ -154,6 +154,7 @@ class Recommender(nn.Module):
         nn.init.zeros_(self.bias.weight)
         self.popularity_weight = nn.Parameter(torch.tensor(0.5 if config.uses_popularity else 0.0))
         self.popularity_weight.requires_grad_(config.uses_popularity)
+        self.aims = nn.Parameter(torch.zeros(event_types + 1, config.width)) if config.predicts_types else None
         self.repeats = Repeats(config, products) if config.uses_repeats else None
 
     def tokens_BLD(self, history: History, visible_BL: Tensor | None = None) -> Tensor:
@@ -194,6 +195,13 @@ class Recommender(nn.Module):
             query_BQD = query_BQD + torch.where(count_BQ1 > 0, self.gaps(since_BQ), 0.0)
         lag_BQL = lag_bucket(basket_BQ.unsqueeze(-1) - history.baskets_BL.unsqueeze(1))
         return self.norm(self.blocks[-1](query_BQD, tokens_BLD, visible_BQL, lag_BQL, gap_BQL))
+
+    def aimed(self, state: Tensor, kind: Tensor | int) -> Tensor:
+        """The state for predicting one kind of line instead of what is ranked for (kind 0): [..., D]."""
+        if self.aims is None:
+            return state
+        kind = torch.as_tensor(kind, device=state.device)
+        return state + self.aims[kind] * (kind > 0).unsqueeze(-1)
 
     def scores(self, state: Tensor, items: Tensor, popularity: Tensor | None = None) -> Tensor:
         """[..., D] and products [J] -> [..., J]; `popularity` [..., J] is the recent popularity at that moment."""

@@ -13,6 +13,8 @@ from recommendations.ml.data import PERIOD, Histories, Ints
 from recommendations.ml.model import Recommender
 from recommendations.ml.repeats import Own, own
 
+AT_ONCE = 16_000_000  # scores in memory: bounds it whatever the catalogue
+
 
 def period_of(moments: Tensor, start: int, periods: int) -> Tensor:
     """Row of the recent-popularity table that holds at each moment."""
@@ -43,20 +45,24 @@ def scored(
     now: int,
     popularity_I: Tensor | None,
     only: str = "all",
+    kind: int = 0,
     batch: int = 256,
 ) -> Iterator[tuple[Ints, Tensor]]:
     """(shoppers [B], scores [B, I + 1]) batch after batch; -inf for padding and what `only` leaves out.
 
-    `only`: "all", "new" (products that the shopper has not met) or "repeat" (only those it has).
+    `only`: "all", "new" (products that the shopper has not met) or "repeat" (only those it has). `kind`: 0 for what
+    is ranked for, else a kind of line.
     """
     everything = torch.arange(model.bias.num_embeddings)
     vectors, bias = model.products(everything), model.bias.weight.squeeze(-1)
     if popularity_I is not None:
         bias = bias + model.popularity_weight * popularity_I
+    batch = max(1, min(batch, AT_ONCE // len(everything)))
     for chosen, state, met in _read(model, histories, shoppers, now=now, batch=batch):
-        scores = torch.addmm(bias, state, vectors.T)
+        aimed = model.aimed(state, kind)
+        scores = torch.addmm(bias, aimed, vectors.T)
         if model.repeats is not None and only != "new":
-            scores[met.query_P, met.item_P] += model.repeats(met, state)
+            scores[met.query_P, met.item_P] += model.repeats(met, aimed)
         scores[:, 0] = float("-inf")
         if only != "all":
             owned = owned_mask(histories, shoppers[chosen], len(everything) - 1)
@@ -65,8 +71,11 @@ def scored(
 
 
 def owned_mask(histories: Histories, shoppers: Ints, products: int) -> Tensor:
-    """[B, I + 1]: True where the shopper has any interaction with the product, over the whole history."""
+    """[B, I + 1]: True where the product is the shopper's own (bought, not just viewed), over the whole history."""
     rows, lines = histories.lines_of(shoppers)
+    if histories.is_target is not None:
+        own = histories.is_target[histories.types[lines]]
+        rows, lines = rows[own], lines[own]
     mask = np.zeros((len(shoppers), products + 1), bool)
     mask[rows, histories.items[lines]] = True
     return torch.from_numpy(mask)

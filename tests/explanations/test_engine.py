@@ -16,6 +16,7 @@ from recommendations import artifacts, inference
 from recommendations.ml import bundle as bundles
 from recommendations.ml.calibration import Calibration
 from recommendations.ml.data import Catalogue
+from recommendations.ml.kinds import Kinds
 from recommendations.models import ModelVersion, Placement, Run
 from tests.factories import (
     NOON,
@@ -84,7 +85,7 @@ class World:
             ),
             product_ids=np.asarray([0, *(product.pk for product in self.products)], np.int64),
             category_ids=np.asarray([0, *(product.category_id for product in self.products)], np.int64),
-            event_type_ids=np.asarray([0, *(event_type.pk for event_type in self.event_types)], np.int64),
+            kinds=Kinds.of([(event_type.pk, 1.0, True) for event_type in self.event_types], {}),
             companions=zeros.astype(np.int64),
             companion_log_p=zeros.astype(np.float32),
             popularity_log_p=zeros[:, 0].astype(np.float32),

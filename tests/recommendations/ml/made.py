@@ -4,6 +4,7 @@ from collections.abc import Sequence
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 
 from recommendations.ml.config import ModelConfig
 from recommendations.ml.data import DAY, Histories
@@ -14,7 +15,7 @@ NOW = 400 * DAY
 Line = tuple[int, int, int]  # time, product, event type
 
 
-def histories_of(shoppers: Sequence[Sequence[Line]]) -> Histories:
+def histories_of(shoppers: Sequence[Sequence[Line]], *, is_target: NDArray[np.bool_] | None = None) -> Histories:
     """Each shopper's lines, in order of time as they must be."""
     lines = [line for shopper in shoppers for line in shopper]
     times, items, types = np.asarray(lines, np.int64).reshape(-1, 3).T
@@ -23,6 +24,7 @@ def histories_of(shoppers: Sequence[Sequence[Line]]) -> Histories:
         items=items.astype(np.int32),
         times=times,
         types=types.astype(np.int32),
+        is_target=is_target,
     )
 
 
@@ -62,8 +64,11 @@ def random_model(
         values = torch.cat([torch.zeros(1, 1), torch.randint(1, 4, (products, 1))]).long()
         model = Recommender(config, products=products, attributes={"group": values}, sizes={"group": 3}, event_types=2)
         with torch.no_grad():
-            for parameter in model.parameters():
-                parameter.copy_(torch.randn_like(parameter) * 0.5)
+            later = (model.aims, *(model.repeats.parameters() if model.repeats is not None else ()))
+            first = [parameter for parameter in model.parameters() if all(parameter is not other for other in later)]
+            for parameter in (*first, *later):  # so that a part that is added does not change the others
+                if parameter is not None:
+                    parameter.copy_(torch.randn_like(parameter) * 0.5)
             for table in (model.products.ids, model.products.attributes["group"], model.types):
                 assert isinstance(table, torch.nn.Embedding)
                 table.weight[0] = 0.0

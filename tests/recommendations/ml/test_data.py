@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from recommendations.ml.batches import Baskets, BatchMaker, windows
 from recommendations.ml.config import ModelConfig, TrainingConfig
 from recommendations.ml.data import DAY, PERIOD, RECENT, next_baskets, recent_popularity
+from recommendations.ml.kinds import Kinds
 from tests.recommendations.ml.made import Line, histories_of, random_shoppers
 
 SEEDS = st.integers(0, 10_000)
@@ -76,7 +77,7 @@ def test_an_epoch_asks_for_each_target_once_and_shows_only_earlier_baskets(seed:
     shoppers: list[list[Line]] = random_shoppers(seed, baskets=7)
     histories = histories_of(shoppers)
     training = TrainingConfig(batch_lines=batch_lines, masking=0.5, seed=seed)
-    maker = BatchMaker(histories, np.asarray([False, True, False]), ModelConfig(history=4), training)
+    maker = BatchMaker(histories, Kinds.of([(1, 1.0, True), (2, 0.0, False)], {}), ModelConfig(history=4), training)
 
     batches = list(maker.epoch(1)) if len(histories.items) else []
 
@@ -95,7 +96,12 @@ def test_an_epoch_asks_for_each_target_once_and_shows_only_earlier_baskets(seed:
 def test_an_epoch_is_a_function_of_seed_and_number(epoch: int) -> None:
     histories = histories_of(random_shoppers(3, shoppers=20))
     makers = [
-        BatchMaker(histories, np.asarray([False, True, True]), ModelConfig(history=8), TrainingConfig(batch_lines=60))
+        BatchMaker(
+            histories,
+            Kinds.of([(1, 1.0, True), (2, 1.0, True)], {}),
+            ModelConfig(history=8),
+            TrainingConfig(batch_lines=60),
+        )
         for _ in range(2)
     ]
 

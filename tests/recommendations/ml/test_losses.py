@@ -7,13 +7,14 @@ import torch
 from recommendations.ml.batches import Batch, BatchMaker
 from recommendations.ml.config import ModelConfig, TrainingConfig
 from recommendations.ml.data import DAY, Catalogue, Unwanted, next_baskets
+from recommendations.ml.kinds import Kinds
 from recommendations.ml.loop import TrainingData, train
 from recommendations.ml.losses import next_basket_loss, queries
 from recommendations.ml.ranking import scored
 from tests.recommendations.ml.made import NOW, histories_of, random_model, random_shoppers
 
 PRODUCTS = 12
-BOTH = np.asarray([False, True, True])
+BOTH = Kinds.of([(4, 1.0, True), (9, 1.0, True)], {})
 
 
 def unwanted_of(said: dict[int, list[tuple[int, float]]], shoppers: int) -> Unwanted:
@@ -39,8 +40,9 @@ def one_batch(unwanted: Unwanted | None = None, *, seed: int = 2) -> Batch:
 def test_single_scores_are_those_of_the_grid_repeats_and_popularity_included() -> None:
     model, batch = random_model(2, uses_repeats=True), one_batch()
     rows = torch.unique(batch.query_T)
+    kinds = torch.zeros_like(rows)
     popularity = torch.rand(3, PRODUCTS + 1)
-    asked = queries(model, batch, rows, popularity_PI=popularity, period_BQ=torch.ones_like(batch.now_BQ))
+    asked = queries(model, batch, rows, kinds, popularity_PI=popularity, period_BQ=torch.ones_like(batch.now_BQ))
     everything = torch.arange(1, PRODUCTS + 1)
 
     grid = asked.grid(everything, model.products(everything))
@@ -60,7 +62,7 @@ def test_what_is_unwanted_stands_in_the_partition_as_often_as_its_weight_says() 
     found, weight = next_basket_loss(model, batch, popularity_PI=None, period_BQ=None, negatives=0, unwanted=20.0)
 
     rows, query_T = torch.unique(batch.query_T, return_inverse=True)
-    asked = queries(model, batch, rows, popularity_PI=None, period_BQ=None)
+    asked = queries(model, batch, rows, torch.zeros_like(rows), popularity_PI=None, period_BQ=None)
     everything = torch.arange(1, PRODUCTS + 1)
     odds = asked.grid(everything, model.products(everything)).double().exp()
     bought = torch.zeros_like(odds, dtype=torch.bool)
@@ -107,8 +109,7 @@ def test_training_learns_to_rank_lower_what_shoppers_do_not_want() -> None:
         data = TrainingData(
             histories=histories.before(20 * DAY),
             catalogue=Catalogue(products=PRODUCTS, attributes={}, sizes={}),
-            event_types=1,
-            is_target=np.asarray([False, True]),
+            kinds=Kinds.of([(4, 1.0, True)], {}),
             validation=next_baskets(histories, np.ones(len(histories.items), bool), start=20 * DAY, end=NOW),
             validation_only="all",
             unwanted=unwanted,

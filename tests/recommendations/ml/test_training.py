@@ -9,12 +9,13 @@ from recommendations.ml.batches import BatchMaker
 from recommendations.ml.calibration import Calibration
 from recommendations.ml.config import ModelConfig, TrainingConfig
 from recommendations.ml.data import DAY, Catalogue, next_baskets
+from recommendations.ml.kinds import Kinds
 from recommendations.ml.loop import Epoch, TrainingData, train
 from recommendations.ml.losses import next_basket_loss
 from tests.recommendations.ml.made import histories_of, random_model, random_shoppers
 
 PRODUCTS = 12
-BOTH = np.asarray([False, True, True])
+BOTH = Kinds.of([(4, 1.0, True), (9, 1.0, True)], {})
 
 
 def catalogue() -> Catalogue:
@@ -27,8 +28,7 @@ def losses(seed: int) -> tuple[list[float], dict[str, torch.Tensor]]:
     data = TrainingData(
         histories=histories.before(300 * DAY),
         catalogue=catalogue(),
-        event_types=2,
-        is_target=BOTH,
+        kinds=BOTH,
         validation=next_baskets(histories, np.ones(len(histories.items), bool), start=300 * DAY, end=400 * DAY),
     )
     epochs: list[Epoch] = []
@@ -74,7 +74,7 @@ def test_a_bundle_is_loaded_as_it_was_and_dumped_to_the_same_bytes() -> None:
         ),
         product_ids=np.asarray([0, *range(101, 113)], np.int64),
         category_ids=np.asarray([0, *range(201, 213)], np.int64),
-        event_type_ids=np.asarray([0, 4, 9], np.int64),
+        kinds=Kinds.of([(4, 0.7, False), (9, 1.0, True)], {}),
         companions=np.ones((13, 2), np.int64),
         companion_log_p=np.full((13, 2), -1.5, np.float32),
         popularity_log_p=np.full(13, -2.5, np.float32),
@@ -89,6 +89,8 @@ def test_a_bundle_is_loaded_as_it_was_and_dumped_to_the_same_bytes() -> None:
     items = torch.arange(13)
     assert torch.equal(loaded.model.products(items), model.products(items))
     assert loaded.calibrations == made.calibrations
+    assert loaded.event_type_ids.tolist() == [0, 4, 9]
+    assert np.array_equal(loaded.kinds.lows, made.kinds.lows, equal_nan=True)
     assert loaded.number_of() == {100 + number: number for number in range(1, 13)}
     assert loaded.model.training is False
 
