@@ -4,10 +4,9 @@
 import itertools
 import math
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
@@ -15,7 +14,6 @@ from explanations.contract import (
     Cause,
     Contract,
     Counterfactual,
-    Evidence,
     Reason,
     ReasonType,
     Shares,
@@ -24,45 +22,19 @@ from explanations.contract import (
     Strength,
     Target,
 )
-from explanations.methods.grouping import StrongestGroup
-from explanations.methods.occlusion import Screening
-from explanations.methods.removal import Cases
+from explanations.evidence import Units
+from explanations.explaining import CHANGES, Screened, Verified
 from explanations.services import SHOWN
 from explanations.splitting import SplitArrays
-from explanations.verification import (
-    EMPTY,
-    FULL,
-    GROUP,
-    ONLY_SINGLE,
-    OPPOSING,
-    PAIR,
-    SINGLE,
-    TRIPLE,
-    Replay,
-)
-from recommendations.inference import ShopperLines
-from recommendations.ml.bundle import Bundle
+from explanations.verification import CUT, EMPTY, FULL, GROUP, ONLY_SINGLE, OPPOSING, PAIR, SINGLE, TRIPLE
 from recommendations.models import Placement
 
 if TYPE_CHECKING:
     from explanations.engine import Context
 
-CITED = 12  # interactions of one unit that a contract names, the latest
 LEAST = math.log(1.05)  # what a reason costs at least, whatever the placebo floor
+STEPS = (FULL, SINGLE, PAIR, TRIPLE)  # from everything to nothing but the rest
 POPULAR_RANK = 50  # with an empty history, or within the first hundredth of a large catalogue
-CHANGES = (SINGLE, PAIR, TRIPLE)  # by size
-CUT = math.log(1 / 0.9)  # a tenth of the probability
-DAY = 86_400
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Units:
-    """A shopper's evidence units by number, and the number of the unit of each product of the model."""
-
-    evidence: list[Evidence]
-    every_days: list[int | None]  # median days between the times of a unit
-    by_item: dict[int, int]
-    items: list[int]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -71,112 +43,72 @@ class Findings:
 
     placement: Placement
     items_BK: Tensor
-    screening: Screening
-    group: StrongestGroup
-    replay: Replay
-    change_BK: Tensor  # the variant of the smallest change that moves the product away, -1 where none does
-    taker_BK: Tensor
+    screened: Screened
+    verified: Verified
+    holds_BK3: Tensor  # which reasons may be shown
+    taker_BK: Tensor  # product numbers
     split: SplitArrays
     chances_BK: NDArray[np.float64]
 
 
-def smallest_change(replayed: Replay) -> Tensor:
-    """[B, K] the first of E1, E1 E2, E1 E2 E3 whose removal worsens the rank; -1 where none does."""
-    rank = replayed.rank_BKV
-    moved = torch.stack([rank[..., variant] > rank[..., FULL] for variant in CHANGES], dim=-1)
-    first = torch.tensor(CHANGES)[moved.int().argmax(-1)]
-    return torch.where(moved.any(-1), first, -1)
-
-
-def units(cases: Cases, lines: ShopperLines, bundle: Bundle, codes: dict[int, str]) -> list[Units]:
-    """What each unit may cite: the shopper's own interactions, found by the line they belong to."""
-    order = np.argsort(lines.line, kind="stable")
-    ids = lines.interaction_ids[order]
-    bounds = np.searchsorted(lines.line[order], np.arange(len(lines.histories.items) + 1))
-    result = []
-    unit_BL, unit_items = cases.unit_BL.numpy(), cases.unit_item_BU.tolist()
-    times_BL, types_BL = cases.history.times_BL.tolist(), cases.history.types_BL.tolist()
-    for row, numbers in enumerate(unit_BL):
-        grouped: dict[int, list[int]] = {}
-        for position in np.flatnonzero(numbers >= 0).tolist():
-            grouped.setdefault(int(numbers[position]), []).append(position)
-        evidence, every = [], []
-        for number in range(len(grouped)):
-            places = grouped[number]
-            cited = [i for p in places for i in _ids(ids, bounds, cases.lines_BL[row, p])]
-            moments = [times_BL[row][p] for p in places]
-            gaps = sorted(later - earlier for earlier, later in itertools.pairwise(moments))
-            evidence.append(
-                Evidence(
-                    product_id=int(bundle.product_ids[unit_items[row][number]]),
-                    interaction_ids=tuple(cited[-CITED:]),
-                    event_type=codes[int(bundle.event_type_ids[types_BL[row][places[-1]]])],
-                    times=len(places),
-                    last_at=moments[-1],
-                )
-            )
-            every.append(max(1, round(gaps[len(gaps) // 2] / DAY)) if gaps else None)
-        items = unit_items[row][: len(grouped)]
-        result.append(
-            Units(evidence=evidence, every_days=every, by_item={i: n for n, i in enumerate(items)}, items=items)
-        )
-    return result
-
-
-def _ids(ids: NDArray[np.int64], bounds: NDArray[np.int64], line: np.int64) -> list[int]:
-    found: list[int] = ids[bounds[line] : bounds[line + 1]].tolist()
-    return found
-
-
-def contracts(shared: "Context", found: Findings, own: Units, row: int, count: int) -> tuple[Contract, ...]:
-    """The contracts of one shopper's first `count` products."""
-    items = found.items_BK[row].tolist()
-    one = _Row(
-        shared=shared,
-        found=found,
-        own=own,
-        items=items,
-        score=found.replay.score_BKV[row].tolist(),
-        log_p=found.replay.log_p_BKV[row].tolist(),
-        rank=found.replay.rank_BKV[row].tolist(),
-        chosen=found.screening.chosen_BK3[row].tolist(),
-        opposing=found.screening.opposing_BK2[row].tolist(),
-        category=found.group.category_BK[row].tolist(),
-        change=found.change_BK[row].tolist(),
-        taker=found.taker_BK[row].tolist(),
-        chances=found.chances_BK[row].tolist(),
-        parts=found.split.parts_PBK[:, row].tolist(),
-        baseline=float(found.split.baseline_B[row]),
+def contracts(shared: "Context", found: Findings, units: list[Units]) -> list[tuple[Contract, ...]]:
+    """The contracts of each shopper's products, as many as there are places; what is no candidate is nonsense."""
+    replayed, screened = found.verified.replay, found.screened
+    general = found.split.parts_PBK[-2] + found.split.parts_PBK[-1]  # bias and recent popularity
+    columns = zip(
+        units,
+        found.items_BK.tolist(),
+        shared.model.bundle.product_ids[found.items_BK.numpy()].tolist(),
+        replayed.score_BKV.tolist(),
+        replayed.log_p_BKV.tolist(),
+        replayed.rank_BKV.tolist(),
+        found.holds_BK3.tolist(),
+        screened.screening.chosen_BK3.tolist(),
+        screened.screening.opposing_BK2.tolist(),
+        screened.group.category_BK.tolist(),
+        found.verified.change_BK.tolist(),
+        found.taker_BK.tolist(),
+        found.chances_BK.tolist(),
+        general.tolist(),
+        found.split.parts_PBK.transpose(1, 2, 0).tolist(),
+        found.split.baseline_B.tolist(),
+        strict=True,
     )
-    return tuple(one.contract(k, items[k + 1] if k + 1 < count else 0) for k in range(count))
+    return [_Row(shared, found, *row).contracts() for row in columns]
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class _Row:
+class _Row(NamedTuple):
     """One shopper's findings as plain lists, by product."""
 
     shared: "Context"
     found: Findings
     own: Units
     items: list[int]
+    ids: list[int]
     score: list[list[float]]
     log_p: list[list[float]]
     rank: list[list[int]]
+    holds: list[list[bool]]
     chosen: list[list[int]]
     opposing: list[list[int]]
     category: list[int]
     change: list[int]
     taker: list[int]
     chances: list[float]
+    general: list[float]
     parts: list[list[float]]
     baseline: float
 
-    def contract(self, k: int, runner_up: int) -> Contract:
-        product = self._id(self.items[k])
+    def contracts(self) -> tuple[Contract, ...]:
+        count = sum(rank[FULL] > 0 for rank in self.rank)
+        return tuple(self.contract(k, self.ids[k + 1] if k + 1 < count else None) for k in range(count))
+
+    def contract(self, k: int, runner_up: int | None) -> Contract:
         reasons = [self._reason(k, unit, e) for e, unit in enumerate(self.chosen[k]) if unit >= 0]
-        group = self._group(k)
-        if group is not None and not any(reason.is_verified for reason in reasons) and group.is_verified:
-            reasons.append(group)
+        if self.category[k] and not any(self.holds[k]):
+            group = self._group(k)
+            if group.is_verified:
+                reasons.append(group)
         cause, status = self._cause(k, reasons)
         if cause is Cause.BUY_AGAIN and status is Status.FALLBACK:
             reasons.append(self._repeat(k))
@@ -186,10 +118,10 @@ class _Row:
             probability=self.chances[k],
             rank=self.rank[k][FULL],
             empty_rank=self.rank[k][EMPTY],
-            runner_up_id=self._id(runner_up) if runner_up else None,
+            runner_up_id=runner_up,
         )
         return Contract(
-            product_id=product,
+            product_id=self.ids[k],
             cause=cause,
             status=status,
             target=target,
@@ -203,46 +135,38 @@ class _Row:
     def _id(self, item: int) -> int:
         return int(self.shared.model.bundle.product_ids[item])
 
-    def _holds(self, k: int, delta: float, variant: int) -> bool:
-        """A reason may be shown: it reaches the floor, and costs a rank or a tenth of the probability."""
-        worsens = self.rank[k][variant] > self.rank[k][FULL] or delta >= CUT
-        return delta >= self.shared.floor and worsens
-
     def _reason(self, k: int, unit: int, position: int) -> Reason:
-        delta = self.log_p[k][FULL] - self.log_p[k][SINGLE + position]
+        log_p, rank = self.log_p[k], self.rank[k]
         is_repeat = self.own.items[unit] == self.items[k]
         return Reason(
             type=ReasonType.REPEAT if is_repeat else ReasonType.INTERACTION,
-            evidence=(self.own.evidence[unit],),
-            delta=delta,
-            rank_without=self.rank[k][SINGLE + position],
-            rank_only=self.rank[k][ONLY_SINGLE + position],
+            evidence=(self.own.evidence(unit),),
+            delta=log_p[FULL] - log_p[SINGLE + position],
+            rank_without=rank[SINGLE + position],
+            rank_only=rank[ONLY_SINGLE + position],
             share=self._share(k, position),
             threshold=self.shared.floor,
-            is_verified=self._holds(k, delta, SINGLE + position),
-            every_days=self.own.every_days[unit] if is_repeat else None,
+            is_verified=self.holds[k][position],
+            every_days=self.own.every_days(unit) if is_repeat else None,
         )
 
     def _share(self, k: int, position: int) -> float:
-        steps = (FULL, SINGLE, PAIR, TRIPLE)
-        return self.score[k][steps[position]] - self.score[k][steps[position + 1]]
+        return self.score[k][STEPS[position]] - self.score[k][STEPS[position + 1]]
 
     def _shares(self, k: int) -> Shares:
         """Nothing → the rest → +E3 → +E2 → +E1: exact steps, from rows that were replayed anyway."""
-        count = sum(unit >= 0 for unit in self.chosen[k])
-        last = (FULL, SINGLE, PAIR, TRIPLE)[count]
+        score, count = self.score[k], sum(unit >= 0 for unit in self.chosen[k])
+        steps = [score[variant] for variant in STEPS[: count + 1]]
         return Shares(
-            nothing=self.score[k][EMPTY],
-            rest=self.score[k][last] - self.score[k][EMPTY],
-            reasons=tuple(self._share(k, position) for position in range(count)),
+            nothing=score[EMPTY],
+            rest=steps[-1] - score[EMPTY],
+            reasons=tuple(more - less for more, less in itertools.pairwise(steps)),
         )
 
-    def _group(self, k: int) -> Reason | None:
+    def _group(self, k: int) -> Reason:
         category = self.category[k]
-        if not category:
-            return None
         members = [
-            self.own.evidence[unit]
+            self.own.evidence(unit)
             for unit, item in enumerate(self.own.items)
             if self.shared.model.bundle.category_ids[item] == category
         ]
@@ -254,19 +178,19 @@ class _Row:
             delta=delta,
             rank_without=self.rank[k][GROUP],
             threshold=self.shared.floor,
-            is_verified=self._holds(k, delta, GROUP),
+            is_verified=delta >= self.shared.floor and (self.rank[k][GROUP] > self.rank[k][FULL] or delta >= CUT),
         )
 
     def _repeat(self, k: int) -> Reason:
         """The fact that it was bought before; not claimed to carry the recommendation."""
-        unit = self.own.by_item.get(self.items[k])
-        evidence = () if unit is None else (self.own.evidence[unit],)
+        unit = self.own.number_of(self.items[k])
+        evidence = () if unit is None else (self.own.evidence(unit),)
         return Reason(
             type=ReasonType.REPEAT,
             evidence=evidence,
             delta=0.0,
             is_verified=False,
-            every_days=None if unit is None else self.own.every_days[unit],
+            every_days=None if unit is None else self.own.every_days(unit),
         )
 
     def _cause(self, k: int, reasons: list[Reason]) -> tuple[Cause, Status]:
@@ -281,8 +205,7 @@ class _Row:
             return Cause.BUY_AGAIN, Status.FALLBACK
         if bool(self.shared.new_I[self.items[k]]):
             return Cause.NEW, Status.FALLBACK
-        general = self.parts[-1][k] + self.parts[-2][k]  # bias and recent popularity
-        if general > 0 and self.rank[k][EMPTY] <= max(POPULAR_RANK, self.shared.model.products // 100):
+        if self.general[k] > 0 and self.rank[k][EMPTY] <= max(POPULAR_RANK, self.shared.model.products // 100):
             return Cause.POPULAR, Status.FALLBACK
         return Cause.POPULAR, Status.WITHHELD
 
@@ -291,12 +214,12 @@ class _Row:
         for position, unit in enumerate(self.opposing[k]):
             variant = OPPOSING + position
             delta = self.log_p[k][FULL] - self.log_p[k][variant]
-            if unit < 0 or delta > -self.shared.floor:
+            if not delta <= -self.shared.floor:
                 continue
             result.append(
                 Reason(
                     type=ReasonType.INTERACTION,
-                    evidence=(self.own.evidence[unit],),
+                    evidence=(self.own.evidence(unit),),
                     delta=delta,
                     rank_without=self.rank[k][variant],
                     threshold=self.shared.floor,
@@ -306,7 +229,7 @@ class _Row:
         return tuple(result)
 
     def _split(self, k: int) -> Split:
-        parts = {name: part[k] for name, part in zip(self.found.split.names, self.parts, strict=True)}
+        parts = dict(zip(self.found.split.names, self.parts[k], strict=True))
         total = self.baseline + math.fsum(parts.values())
         return Split(baseline=self.baseline, parts=parts, residual=self.score[k][FULL] - total)
 

@@ -12,16 +12,19 @@ from django.utils import timezone
 from torch import Tensor
 
 from catalog.models import EventType, Interaction, Shopper
-from explanations import assembly, checks, fallback, splitting
+from explanations import assembly, checks, explaining, fallback, splitting
 from explanations.contract import Provenance
-from explanations.methods import grouping, occlusion, removal
+from explanations.evidence import Units, units
+from explanations.explaining import Ranked, Screened, Verified
+from explanations.methods import grouping, removal
+from explanations.methods.reading import Reading
 from explanations.services import SHOWN
 from explanations.slates import LONGEST_SLATE, ExplainedSlate
-from explanations.verification import replay, takers, variants
+from explanations.verification import REASONS_ALONE, Candidates, holds
 from recommendations import inference
 from recommendations.inference import Loaded, ShopperLines
 from recommendations.ml.data import Ints
-from recommendations.ml.ranking import owned_mask, top
+from recommendations.ml.ranking import owned_mask
 from recommendations.models import Placement, Run, Shard
 
 NEW = timedelta(days=28)
@@ -96,7 +99,7 @@ def personal(shared: Context, shopper_ids: Sequence[int]) -> Iterator[ExplainedS
     met, hidden = _not_new(shared, lines)
     for start in range(0, len(known), BATCH):
         rows = known[start : start + BATCH]
-        batch = _batch(shared, lines, rows)
+        batch = batch_of(shared, lines, rows)
         owned = owned_mask(lines.histories, rows, shared.model.products)
         yield from _slates(shared, batch, Placement.HOME, shared.shown_I & ~owned & ~met[rows] & ~hidden[rows])
         yield from _slates(shared, batch, Placement.BUY_AGAIN, shared.shown_I & owned & ~hidden[rows])
@@ -128,20 +131,23 @@ class Batch:
     shopper_ids: list[int]
     cases: removal.Cases
     state_BD: Tensor
-    evidence: list[assembly.Units]
+    reading: Reading | None
+    evidence: list[Units]
     hashes: list[str]
     groups: grouping.Groups
 
 
-def _batch(shared: Context, lines: ShopperLines, rows: Ints) -> Batch:
+def batch_of(shared: Context, lines: ShopperLines, rows: Ints) -> Batch:
     model = shared.model.bundle.model
     cases = removal.cases(model, lines.histories, rows, now=int(shared.now.timestamp()))
-    state = removal.states(model, cases, cases.real_BL.unsqueeze(1))[:, 0]
+    reading = removal.read(model, cases)
+    state = removal.states(model, cases, cases.real_BL.unsqueeze(1), reading)[:, 0]
     return Batch(
         shopper_ids=lines.shopper_ids[rows].tolist(),
         cases=cases,
         state_BD=state,
-        evidence=assembly.units(cases, lines, shared.model.bundle, shared.codes),
+        reading=reading,
+        evidence=units(cases, lines, shared.model.bundle, shared.codes),
         hashes=[_hash(cases, b) for b in range(len(rows))],
         groups=grouping.groups(cases, shared.model.bundle.category_ids),
     )
@@ -154,7 +160,6 @@ def _hash(cases: removal.Cases, row: int) -> str:
     return hashlib.blake2b(content, digest_size=16).hexdigest()
 
 
-@torch.inference_mode()
 def _slates(shared: Context, batch: Batch, placement: Placement, candidates_BI: Tensor) -> Iterator[ExplainedSlate]:
     """1. Rank all candidates. 2. Screen the shown ones. 3. Replay what would be claimed. 4. Write the contracts.
 
@@ -163,50 +168,51 @@ def _slates(shared: Context, batch: Batch, placement: Placement, candidates_BI: 
     number_J = torch.nonzero(candidates_BI.any(0).index_fill(0, torch.tensor(0), True)).squeeze(1)
     if len(number_J) == 1:  # nobody has a candidate
         return
-    model, vectors, offset = shared.model.bundle.model, shared.model.vectors_ID[number_J], shared.offset_I[number_J]
-    eligible_BJ = candidates_BI[:, number_J]
-    scores_BJ = (batch.state_BD @ vectors.T + offset).masked_fill(~eligible_BJ, float("-inf"))
-    values_BK, place_BK = top(scores_BJ, LONGEST_SLATE)
-    items_BK = number_J[place_BK]
-    real_BK = values_BK > float("-inf")
-    log_p_BK = values_BK - torch.logsumexp(scores_BJ, dim=1, keepdim=True)
-    chances_BK = shared.model.bundle.calibrations[placement.value](log_p_BK.double().numpy())
+    model = shared.model.bundle.model
+    candidates = Candidates.of(candidates_BI[:, number_J], shared.model.vectors_ID[number_J], shared.offset_I[number_J])
+    found = explaining.ranked(batch.state_BD, candidates, LONGEST_SLATE)
+    screened = explaining.screened(model, batch.cases, batch.groups, found, batch.reading, shown=SHOWN)
+    verified = explaining.verified(model, batch.cases, found, screened, batch.reading, floor=shared.floor)
+    yield from written(shared, batch, placement, number_J, found, screened, verified)
 
-    shown = place_BK[:, :SHOWN]
-    pool = occlusion.pool(scores_BJ, vectors, offset, occlusion.POOL)
-    screening = occlusion.screen(model, batch.cases, pool, vectors[shown], offset[shown])
-    group = grouping.strongest(model, batch.cases, batch.groups, pool, vectors[shown], offset[shown])
-    visible = variants(batch.cases, screening.chosen_BK3, screening.opposing_BK2, group.lines_BKL)
-    replayed = replay(model, batch.cases, visible, shown, eligible_BJ, vectors, offset)
-    change_BK = assembly.smallest_change(replayed)
-    index = change_BK.clamp(min=0)[..., None, None].expand(-1, -1, 1, visible.shape[-1])
-    taker_BK = takers(model, batch.cases, visible.gather(2, index).squeeze(2), eligible_BJ, vectors, offset)
+
+def written(
+    shared: Context,
+    batch: Batch,
+    placement: Placement,
+    number_J: Tensor,
+    found: Ranked,
+    screened: Screened,
+    verified: Verified,
+) -> Iterator[ExplainedSlate]:
+    items_BK = number_J[found.column_BK]
+    shown = screened.screening.chosen_BK3.shape[1]
+    chances_BK = shared.model.bundle.calibrations[placement.value](found.log_p_BK)
     findings = assembly.Findings(
         placement=placement,
-        items_BK=number_J[shown],
-        screening=screening,
-        group=group,
-        replay=replayed,
-        change_BK=change_BK,
-        taker_BK=number_J[taker_BK],
-        split=splitting.split(shared.model, batch.state_BD, number_J[shown], shared.offset_I),
+        items_BK=items_BK[:, :shown],
+        screened=screened,
+        verified=verified,
+        holds_BK3=holds(verified.replay, REASONS_ALONE, shared.floor),
+        taker_BK=number_J[verified.taker_BK],
+        split=splitting.split(shared.model, batch.state_BD, items_BK[:, :shown], shared.offset_I),
         chances_BK=chances_BK,
     )
-    counts = candidates_BI.sum(1).tolist()
-    ids = shared.model.bundle.product_ids
-    for row, shopper_id in enumerate(batch.shopper_ids):
-        length = int(real_BK[row].sum())
+    contracts = assembly.contracts(shared, findings, batch.evidence)
+    ids_BK = shared.model.bundle.product_ids[items_BK.numpy()].tolist()
+    lengths, scores_BK = found.exists_BK.sum(1).tolist(), found.score_BK.tolist()
+    counts = found.candidates.eligible_BI.sum(1).tolist()
+    for row, (shopper_id, length) in enumerate(zip(batch.shopper_ids, lengths, strict=True)):
         if not length:
             continue
-        items = items_BK[row, :length].tolist()
         yield ExplainedSlate(
             placement=placement,
             shopper_id=shopper_id,
             context_product_id=None,
-            product_ids=tuple(int(ids[item]) for item in items),
-            scores=tuple(values_BK[row, :length].tolist()),
+            product_ids=tuple(ids_BK[row][:length]),
+            scores=tuple(scores_BK[row][:length]),
             probabilities=tuple(chances_BK[row, :length].tolist()),
             history_hash=batch.hashes[row],
-            contracts=assembly.contracts(shared, findings, batch.evidence[row], row, min(length, SHOWN)),
+            contracts=contracts[row][:length],
             provenance=shared.provenance(batch.hashes[row], counts[row]),
         )

@@ -6,8 +6,8 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from explanations.methods.removal import NOTHING, Cases, only, without
-from explanations.verification import replay
+from explanations.methods.removal import NOTHING, Cases, only, read, without
+from explanations.verification import Asked, Candidates, replay
 from recommendations.ml.model import Recommender
 
 
@@ -31,7 +31,10 @@ def measure(
     """Lower deletion and higher insertion are better; compare methods on one model, never models by them."""
     full = cases.real_BL.unsqueeze(1).expand(-1, sets_BKS.shape[1], -1)
     visible = torch.stack([full, without(cases, sets_BKS), only(cases, sets_BKS)], dim=2)
-    log_p = replay(model, cases, visible, items_BK, candidates_BI, vectors_ID, offset_I).log_p_BKV
+    yes = torch.ones(visible.shape[:3], dtype=torch.bool)
+    asked = Asked(log_p_BKV=yes, rank_BKV=~yes, place_BKV=torch.zeros(yes.shape, dtype=torch.int64))
+    candidates = Candidates.of(candidates_BI, vectors_ID, offset_I)
+    log_p = replay(model, cases, visible, items_BK, candidates, asked=asked, shared=read(model, cases)).log_p_BKV
     return Fidelity((log_p[..., 1] - log_p[..., 0]).exp(), (log_p[..., 2] - log_p[..., 0]).exp())
 
 

@@ -1,34 +1,108 @@
 """The second pass: what screening chose is replayed on the whole catalogue before anything is claimed."""
 
-# B shoppers, K recommended products, D width, I products, V variants of a product's history, X variants of a shopper's,
-# F distinct rows, R some of them, L lines.
+# B shoppers, K recommended products, D width, I products, N leading ones, V variants of a product's history,
+# F distinct rows, A questions, L lines.
+import math
+from collections.abc import Iterator
 from typing import NamedTuple
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
+from explanations.methods import partition
 from explanations.methods.occlusion import REASONS
-from explanations.methods.removal import Cases, only, states, without
+from explanations.methods.partition import Floats, Numbers
+from explanations.methods.reading import Reading
+from explanations.methods.removal import Cases, only, without
+from explanations.methods.rows import Rows, distinct
 from recommendations.ml.model import Recommender
-from recommendations.ml.ranking import top
 
 # The variants that are replayed for each product, in this order.
 FULL, EMPTY = 0, 1
 SINGLE = 2  # three: without E1, without E2, without E3
 ONLY_SINGLE = 5  # three: only E1, only E2, only E3
-PAIR, TRIPLE, ONLY_TRIPLE = 8, 9, 10  # without E1 E2; without E1 E2 E3; with nothing but them
-OPPOSING = 11  # two: without O1, without O2
-GROUP = 13  # without the category that carries most
-VARIANTS = 14
+PAIR, TRIPLE = 8, 9  # without E1 E2; without E1 E2 E3
+OPPOSING = 10  # two: without O1, without O2
+GROUP = 12  # without the category that carries most
+VARIANTS = 13
+REASONS_ALONE = slice(SINGLE, SINGLE + REASONS)
+CUT = math.log(1 / 0.9)  # a tenth of the probability
+TILE = 32  # rows at once: always so many, that a row's numbers do not depend on how many there are
+FEW = 4  # barred products are written one by one while they are fewer than this share of all
+
+Flags = NDArray[np.bool_]
+
+
+class Candidates(NamedTuple):
+    """What each shopper's products are ranked among: those of the full history, whatever is masked.
+
+    Masking a purchase does not make its product eligible. Product 0 is padding: its offset is -inf.
+    """
+
+    vectors_ID: Tensor
+    offset_I: Tensor
+    eligible_BI: Tensor
+    barred_BX: Tensor | None  # the others, padded with 0; None where they are many
+
+    @classmethod
+    def of(cls, eligible_BI: Tensor, vectors_ID: Tensor, offset_I: Tensor) -> "Candidates":
+        offset_I = offset_I.clone()
+        offset_I[0] = float("-inf")
+        counts_B = (~eligible_BI).sum(1)
+        most = int(counts_B.max())
+        if most > eligible_BI.shape[1] / FEW:
+            return cls(vectors_ID, offset_I, eligible_BI, None)
+        owner, item = torch.nonzero(~eligible_BI, as_tuple=True)
+        barred_BX = torch.zeros(len(eligible_BI), most, dtype=torch.int64)
+        barred_BX[owner, torch.arange(len(owner)) - (torch.cumsum(counts_B, 0) - counts_B)[owner]] = item
+        return cls(vectors_ID, offset_I, eligible_BI, barred_BX)
+
+    def scores(self, state_RD: Tensor, owner_R: Tensor, out: Tensor | None = None) -> Tensor:
+        """[R, I]: -inf for what is not a candidate."""
+        scores_RI = torch.addmm(self.offset_I, state_RD, self.vectors_ID.T, out=out)
+        if self.barred_BX is None:
+            return scores_RI.masked_fill_(~self.eligible_BI[owner_R], float("-inf"))
+        return scores_RI.scatter_(1, self.barred_BX[owner_R], float("-inf"))
 
 
 class Replay(NamedTuple):
-    """Exact values over all candidates: `score`, `log_p` and `rank` (from 1), each [B, K, V]."""
+    """Exact values over all candidates, [B, K, V] each: `score`; `log_p`, nan where it was not asked for; `rank` from
+    1, 0 where it was not asked for; `taker`, the product that takes the place that the product loses, or 0.
+    """
 
     score_BKV: Tensor
     log_p_BKV: Tensor
     rank_BKV: Tensor
+    taker_BKV: Tensor
+
+
+class Asked(NamedTuple):
+    """What is wanted of each variant, [B, K, V] each: how probable the product is, which rank it has, and who takes
+    its place (0: nobody asks) if it falls behind it.
+    """
+
+    log_p_BKV: Tensor
+    rank_BKV: Tensor
+    place_BKV: Tensor
+
+    @classmethod
+    def nothing(cls, shape: tuple[int, ...]) -> "Asked":
+        no = torch.zeros(shape, dtype=torch.bool)
+        return cls(no, no.clone(), torch.zeros(shape, dtype=torch.int64))
+
+    @classmethod
+    def everything(cls, shape: tuple[int, ...]) -> "Asked":
+        yes = torch.ones(shape, dtype=torch.bool)
+        return cls(yes, yes, torch.zeros(shape, dtype=torch.int64))
+
+
+def holds(replayed: Replay, variants: slice, floor: float) -> Tensor:
+    """Whether a reason may be shown: it reaches the floor, and costs a rank or a tenth of the probability."""
+    delta = replayed.log_p_BKV[..., FULL].unsqueeze(-1) - replayed.log_p_BKV[..., variants]
+    worse = replayed.rank_BKV[..., variants] > replayed.rank_BKV[..., FULL].unsqueeze(-1)
+    return (delta >= floor) & (worse | (delta >= CUT))
 
 
 def variants(cases: Cases, chosen_BK3: Tensor, opposing_BK2: Tensor, group_BKL: Tensor) -> Tensor:
@@ -39,49 +113,10 @@ def variants(cases: Cases, chosen_BK3: Tensor, opposing_BK2: Tensor, group_BKL: 
     views = [real, torch.zeros_like(real)]
     views += [without(cases, unit) for unit in one]
     views += [only(cases, unit) for unit in one]
-    views += [without(cases, chosen_BK3[..., :2]), without(cases, chosen_BK3), only(cases, chosen_BK3)]
+    views += [without(cases, chosen_BK3[..., :2]), without(cases, chosen_BK3)]
     views += [without(cases, opposing_BK2[..., k : k + 1]) for k in range(2)]
     views += [real & ~group_BKL]
     return torch.stack(views, dim=2)
-
-
-class Rows(NamedTuple):
-    """The distinct histories among many variants: shopper, state, and which row each variant is."""
-
-    owner_F: Tensor
-    state_FD: Tensor
-    row_BX: Tensor
-
-
-@torch.inference_mode()
-def distinct(model: Recommender, cases: Cases, visible_BXL: Tensor) -> Rows:
-    """Plain masked forwards, each distinct variant of a shopper's history once."""
-    batch, count, length = visible_BXL.shape
-    random = torch.Generator().manual_seed(7)
-    salt = torch.randint(-(2**62), 2**62, (length,), generator=random)
-    key = (visible_BXL.long() * salt).sum(-1) * 1_000_003 + torch.arange(batch).view(-1, 1)
-    _, row = torch.unique(key.reshape(-1), return_inverse=True)
-    everywhere = torch.arange(len(row))
-    first = torch.full((int(row.max()) + 1,), len(row)).scatter_reduce(0, row, everywhere, "amin")
-    owner = first // count
-    # Each shopper gets as many places as the one with most: a rectangle again, for one forward.
-    order = torch.argsort(owner, stable=True)
-    sizes = torch.bincount(owner, minlength=batch)
-    place = torch.empty_like(order)
-    place[order] = torch.arange(len(order)) - (torch.cumsum(sizes, 0) - sizes)[owner[order]]
-    visible_BRL = torch.zeros(batch, int(sizes.max()), length, dtype=torch.bool)
-    visible_BRL[owner, place] = visible_BXL.reshape(-1, length)[first]
-    state_BRD = states(model, cases, visible_BRL)
-    return Rows(owner, state_BRD[owner, place], row.view(batch, count))
-
-
-def candidate_scores(rows: Rows, chosen: slice, candidates_BI: Tensor, vectors_ID: Tensor, offset_I: Tensor) -> Tensor:
-    """[R, I] scores of some rows; -inf outside the shopper's candidates.
-
-    Candidates stay those of the full history: masking a purchase does not make its product eligible.
-    """
-    scores_RI = torch.nn.functional.linear(rows.state_FD[chosen], vectors_ID, offset_I)
-    return scores_RI.masked_fill(~candidates_BI[rows.owner_F[chosen]], float("-inf"))
 
 
 @torch.inference_mode()
@@ -90,63 +125,83 @@ def replay(
     cases: Cases,
     visible_BKVL: Tensor,
     items_BK: Tensor,
-    candidates_BI: Tensor,
-    vectors_ID: Tensor,
-    offset_I: Tensor,
+    candidates: Candidates,
     *,
-    rows_at_once: int = 32,
+    asked: Asked | None = None,
+    leaders_BN: Tensor | None = None,
+    shared: Reading | None = None,
+    tile: int = TILE,
 ) -> Replay:
-    """Score, log p and rank of each product in each variant, over every candidate; ties rank by product number."""
-    batch, products, count, _ = visible_BKVL.shape
-    rows = distinct(model, cases, visible_BKVL.flatten(1, 2))
-    cell_row = rows.row_BX.reshape(-1)
-    cell_item = items_BK.repeat_interleave(count, dim=1).reshape(-1)
-    by_row = torch.argsort(cell_row, stable=True)
-    bounds = torch.searchsorted(cell_row[by_row], torch.arange(0, len(rows.owner_F) + rows_at_once, rows_at_once))
-    score, log_p = torch.empty(len(cell_row)), torch.empty(len(cell_row))
-    rank = torch.empty(len(cell_row), dtype=torch.int64)
-    for step in range(len(bounds) - 1):
-        first = step * rows_at_once
-        scores_RI = candidate_scores(rows, slice(first, first + rows_at_once), candidates_BI, vectors_ID, offset_I)
-        partition_R = torch.logsumexp(scores_RI, dim=1)
-        asking = by_row[bounds[step] : bounds[step + 1]]
-        row, item = cell_row[asking] - first, cell_item[asking]
-        asked = scores_RI[row]
-        own = asked.gather(1, item.unsqueeze(1))
-        score[asking] = own.squeeze(1)
-        log_p[asking] = own.squeeze(1) - partition_R[row]
-        rank[asking] = 1 + _ahead(asked, own, item)
-    shape = (batch, products, count)
-    return Replay(score.view(shape), log_p.view(shape), rank.view(shape))
+    """Score, log p and rank of each product in each variant, over every candidate; ties rank by product number.
 
-
-def _ahead(scores_XI: Tensor, own_X1: Tensor, item_X: Tensor) -> Tensor:
-    """[X] how many products stand before each one. Ties, which are rare, are looked at again: the lower number wins."""
-    scores, own = scores_XI.numpy(), own_X1.numpy()  # counting in numpy takes a fifth of torch's time
-    higher = np.count_nonzero(scores > own, axis=1)
-    for tied in np.flatnonzero(np.count_nonzero(scores >= own, axis=1) - higher > 1):
-        higher[tied] += np.count_nonzero(scores[tied, : int(item_X[tied])] == own[tied])
-    return torch.from_numpy(higher)
+    `leaders_BN`, where takers are asked for: products that lead each shopper's ranking, more than there are places.
+    """
+    shape = visible_BKVL.shape[:3]
+    rows = distinct(model, cases, visible_BKVL.flatten(1, 2), shared)
+    return answered(rows, items_BK, candidates, asked or Asked.everything(shape), leaders_BN, tile=tile)
 
 
 @torch.inference_mode()
-def takers(
-    model: Recommender,
-    cases: Cases,
-    visible_BKL: Tensor,
-    candidates_BI: Tensor,
-    vectors_ID: Tensor,
-    offset_I: Tensor,
+def answered(
+    rows: Rows,
+    items_BK: Tensor,
+    candidates: Candidates,
+    asked: Asked,
+    leaders_BN: Tensor | None = None,
     *,
-    rows_at_once: int = 256,
-) -> Tensor:
-    """[B, K]: in one variant for each product, the product that stands at the place (k + 1) it had, 0 for none."""
-    batch, products, _ = visible_BKL.shape
-    rows = distinct(model, cases, visible_BKL)
-    ranked = torch.zeros(len(rows.owner_F), products, dtype=torch.int64)
-    for first in range(0, len(rows.owner_F), rows_at_once):
-        chosen = slice(first, first + rows_at_once)
-        values, items = top(candidate_scores(rows, chosen, candidates_BI, vectors_ID, offset_I), products)
-        ranked[chosen, : items.shape[1]] = items.masked_fill(values == float("-inf"), 0)
-    place = torch.arange(products).expand(batch, -1)
-    return ranked[rows.row_BX, place]
+    tile: int = TILE,
+) -> Replay:
+    """Scores need no catalogue; each row of which more is asked is scored over it once."""
+    batch, products, count = asked.rank_BKV.shape
+    vectors_BKD, offset_BK = candidates.vectors_ID[items_BK], candidates.offset_I[items_BK]
+    scores_BRK = rows.state_BRD @ vectors_BKD.mT + offset_BK.unsqueeze(1)
+    place_BKV = rows.place_F[rows.row_BX].view(batch, products, count)
+    score_BKV = scores_BRK.transpose(1, 2).gather(2, place_BKV)
+
+    row, item = rows.row_BX.reshape(-1).numpy(), items_BK.repeat_interleave(count, dim=1).reshape(-1).numpy()
+    weighed, ranked = asked.log_p_BKV.reshape(-1).numpy(), asked.rank_BKV.reshape(-1).numpy()
+    place = asked.place_BKV.reshape(-1).numpy()
+    log_p, rank, taker = np.full(row.shape, np.nan, np.float32), np.zeros_like(row), np.zeros_like(row)
+    for tile_T, asking, scores_TI in _tiles(rows, candidates, row, weighed, weighed | ranked, tile):
+        at, own_A = np.searchsorted(tile_T, row[asking]), item[asking]
+        own = scores_TI[at, own_A].copy()
+        some = ranked[asking]
+        rank[asking[some]] = partition.ranks(scores_TI, at[some], own_A[some])
+        falls = (place[asking] > 0) & (rank[asking] > place[asking])
+        if leaders_BN is not None and falls.any():
+            leaders_TN = leaders_BN[rows.owner_F[tile_T]].numpy()
+            taker[asking[falls]] = partition.holders(scores_TI, leaders_TN, at[falls], place[asking][falls])
+        if weighed[asking].any():
+            log_p[asking] = np.where(weighed[asking], own - partition.exhausted(scores_TI)[at], np.nan)
+    shape = (batch, products, count)
+    return Replay(
+        score_BKV,
+        torch.from_numpy(log_p).view(shape),
+        torch.from_numpy(rank).view(shape),
+        torch.from_numpy(taker).view(shape),
+    )
+
+
+def _tiles(
+    rows: Rows, candidates: Candidates, row_A: Numbers, weighed_A: Flags, asked_A: Flags, tile: int
+) -> Iterator[tuple[Numbers, Numbers, Floats]]:
+    """(rows, what is asked of them, their scores [T, I]), again and again in one piece of memory that stays cached.
+
+    Rows whose scores are to be summed come first: the others need not pay for it.
+    """
+    weighed_F, asked_F = np.zeros(len(rows.owner_F), bool), np.zeros(len(rows.owner_F), bool)
+    weighed_F[row_A[weighed_A]], asked_F[row_A[asked_A]] = True, True
+    order = np.concatenate([np.flatnonzero(weighed_F), np.flatnonzero(asked_F & ~weighed_F)])
+    turn_F = np.full(len(asked_F), len(order))
+    turn_F[order] = np.arange(len(order))
+    asking = np.flatnonzero(asked_A)
+    asking = asking[np.argsort(turn_F[row_A[asking]], kind="stable")]
+    bounds = np.searchsorted(turn_F[row_A[asking]], np.arange(0, len(order) + tile, tile))
+    state_FD = rows.state_BRD[rows.owner_F, rows.place_F]
+    state_TD, owner_T = torch.zeros(tile, state_FD.shape[1]), torch.zeros(tile, dtype=torch.int64)
+    scores_TI = torch.empty(tile, len(candidates.vectors_ID))
+    for step, first in enumerate(range(0, len(order), tile)):
+        chosen = np.sort(order[first : first + tile])
+        state_TD[: len(chosen)], owner_T[: len(chosen)] = state_FD[chosen], rows.owner_F[chosen]
+        candidates.scores(state_TD, owner_T, out=scores_TI)
+        yield chosen, asking[bounds[step] : bounds[step + 1]], scores_TI.numpy()[: len(chosen)]

@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 
 from explanations.methods.occlusion import Pool, log_p
+from explanations.methods.reading import Reading
 from explanations.methods.removal import Cases, states
 from recommendations.ml.data import Ints
 from recommendations.ml.model import Recommender
@@ -48,12 +49,18 @@ def groups(cases: Cases, category_ids: Ints) -> Groups:
 
 @torch.inference_mode()
 def strongest(
-    model: Recommender, cases: Cases, found: Groups, pool: Pool, vectors_BKD: Tensor, offset_BK: Tensor
+    model: Recommender,
+    cases: Cases,
+    found: Groups,
+    pool: Pool,
+    vectors_BKD: Tensor,
+    offset_BK: Tensor,
+    shared: Reading | None = None,
 ) -> StrongestGroup:
     """Leave out each group as a whole; see `occlusion.screen`."""
     real_BL = cases.real_BL.unsqueeze(1)
     visible = torch.cat([real_BL, real_BL & ~found.lines_BGL], dim=1)
-    reached = log_p(states(model, cases, visible), pool, vectors_BKD, offset_BK)
+    reached = log_p(states(model, cases, visible, shared), pool, vectors_BKD, offset_BK)
     delta_BKG = (reached[:, :1] - reached[:, 1:]).transpose(1, 2)
     delta_BKG = delta_BKG.masked_fill((found.category_BG == 0).unsqueeze(1), float("-inf"))
     value, index = delta_BKG.max(-1)

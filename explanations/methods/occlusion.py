@@ -1,12 +1,15 @@
 """Screening: which evidence units carry which recommendation, by leaving each out and then greedily more."""
 
-# B shoppers, K recommended products, U units, R rows, J products of the pool, D width.
+# B shoppers, K recommended products, U units, R rows, J products of the pool, G units that are tried, D width.
 from typing import NamedTuple
 
 import torch
 from torch import Tensor
 
+from explanations.methods.partition import log_partition
+from explanations.methods.reading import Reading
 from explanations.methods.removal import NOTHING, Cases, states, without
+from explanations.methods.rows import distinct
 from recommendations.ml.model import Recommender
 
 POOL = 256  # the strongest candidates stand for all of them while screening
@@ -33,32 +36,63 @@ class Pool(NamedTuple):
     offset_BJ: Tensor  # bias and popularity: what does not depend on the history; -inf where there are fewer
 
 
+def strongest(scores_BI: Tensor, size: int) -> tuple[Tensor, Tensor]:
+    """[B, J] scores and numbers, best first."""
+    found: tuple[Tensor, Tensor] = torch.topk(scores_BI, min(size, scores_BI.shape[1]), dim=1)
+    return found
+
+
+def pool_of(values_BJ: Tensor, items_BJ: Tensor, vectors_ID: Tensor, offset_I: Tensor) -> Pool:
+    offset = offset_I[items_BJ].masked_fill(values_BJ == float("-inf"), float("-inf"))
+    return Pool(vectors_ID[items_BJ], offset)
+
+
 def pool(scores_BI: Tensor, vectors_ID: Tensor, offset_I: Tensor, size: int) -> Pool:
-    values, items = torch.topk(scores_BI, min(size, scores_BI.shape[1]), dim=1)
-    offset = offset_I[items].masked_fill(values == float("-inf"), float("-inf"))
-    return Pool(vectors_ID[items], offset)
+    return pool_of(*strongest(scores_BI, size), vectors_ID, offset_I)
 
 
 def log_p(state_BRD: Tensor, candidates: Pool, vectors_BKD: Tensor, offset_BK: Tensor) -> Tensor:
     """[B, R, K] log-softmax of K products over the pool."""
-    partition = torch.logsumexp(state_BRD @ candidates.vectors_BJD.mT + candidates.offset_BJ.unsqueeze(1), dim=-1)
+    partition = log_partition(state_BRD @ candidates.vectors_BJD.mT + candidates.offset_BJ.unsqueeze(1))
     return state_BRD @ vectors_BKD.mT + offset_BK.unsqueeze(1) - partition.unsqueeze(-1)
 
 
 @torch.inference_mode()
-def screen(model: Recommender, cases: Cases, candidates: Pool, vectors_BKD: Tensor, offset_BK: Tensor) -> Screening:
-    """1. Leave out each unit; one pass answers for all K products, which enter only by the last dot product.
+def leave_one_out(
+    model: Recommender,
+    cases: Cases,
+    candidates: Pool,
+    vectors_BKD: Tensor,
+    offset_BK: Tensor,
+    shared: Reading | None = None,
+) -> tuple[Tensor, Tensor]:
+    """log p [B, K] with everything, and [B, U, K] what of it is lost when a unit is left out, -inf where there is none.
+
+    One pass answers for all K products, which enter only by the last dot product.
+    """
+    batch, units = cases.unit_item_BU.shape
+    each_BU1 = torch.arange(units).view(1, -1, 1).expand(batch, -1, -1)
+    visible = without(cases, torch.cat([torch.full((batch, 1, 1), NOTHING), each_BU1], dim=1))
+    reached = log_p(states(model, cases, visible, shared), candidates, vectors_BKD, offset_BK)
+    lost = (reached[:, :1] - reached[:, 1:]).masked_fill((cases.unit_item_BU == 0).unsqueeze(-1), float("-inf"))
+    return reached[:, 0], lost
+
+
+@torch.inference_mode()
+def screen(
+    model: Recommender,
+    cases: Cases,
+    candidates: Pool,
+    vectors_BKD: Tensor,
+    offset_BK: Tensor,
+    shared: Reading | None = None,
+) -> Screening:
+    """1. Leave out each unit.
     2. The strongest unit opens; the next is the one of the best `GREEDY` whose joint removal costs most; again.
     A unit is chosen only while it makes the joint loss larger.
     """
-    batch, units = cases.unit_item_BU.shape
-    exists_BU = cases.unit_item_BU > 0
-    each_BU1 = torch.arange(units).view(1, -1, 1).expand(batch, -1, -1)
-    nothing = torch.full((batch, 1, 1), NOTHING)
-    rows = torch.cat([nothing, each_BU1], dim=1)
-    reached = log_p(states(model, cases, without(cases, rows)), candidates, vectors_BKD, offset_BK)
-    delta_BUK = (reached[:, :1] - reached[:, 1:]).masked_fill(~exists_BU.unsqueeze(-1), float("-inf"))
-
+    units, exists_BU = cases.unit_item_BU.shape[1], cases.unit_item_BU > 0
+    full_BK, delta_BUK = leave_one_out(model, cases, candidates, vectors_BKD, offset_BK, shared)
     best = torch.topk(delta_BUK.transpose(1, 2), min(GREEDY, units), dim=-1)
     first = torch.where(best.values[..., :1] > 0, best.indices[..., :1], NOTHING)
     chosen, joint = first, best.values[..., :1].clamp(min=0)
@@ -67,14 +101,11 @@ def screen(model: Recommender, cases: Cases, candidates: Pool, vectors_BKD: Tens
             [chosen.unsqueeze(2).expand(-1, -1, best.indices.shape[-1], -1), best.indices.unsqueeze(-1)], dim=-1
         )  # B K G S
         repeated = (trial[..., :-1] == trial[..., -1:]).any(-1) | (best.values == float("-inf"))
-        flat = trial.flatten(1, 2)
-        state = states(model, cases, without(cases, flat))
-        state_BKGD = state.unflatten(1, trial.shape[1:3])
-        partition = torch.logsumexp(
-            state @ candidates.vectors_BJD.mT + candidates.offset_BJ.unsqueeze(1), dim=-1
-        ).unflatten(1, trial.shape[1:3])
-        log_p_BKG = torch.einsum("bkgd,bkd->bkg", state_BKGD, vectors_BKD) + offset_BK.unsqueeze(-1) - partition
-        lost = (reached[:, 0].unsqueeze(-1) - log_p_BKG).masked_fill(repeated, float("-inf"))
+        rows = distinct(model, cases, without(cases, trial.flatten(1, 2)), shared)
+        place_BKG = rows.place_F[rows.row_BX].view(repeated.shape)
+        reached_BKR = log_p(rows.state_BRD, candidates, vectors_BKD, offset_BK).transpose(1, 2)
+        lost = full_BK.unsqueeze(-1) - reached_BKR.gather(2, place_BKG)
+        lost = lost.masked_fill(repeated, float("-inf"))
         value, index = lost.max(-1, keepdim=True)
         better = (value > joint) & (chosen[..., :1] != NOTHING)
         unit = best.indices.gather(-1, index)

@@ -11,6 +11,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from explanations.methods.reading import Reading, read_out, reading
 from recommendations.ml.batches import latest_history
 from recommendations.ml.data import Histories, Ints
 from recommendations.ml.history import History
@@ -73,12 +74,21 @@ def only(cases: Cases, sets_BRS: Tensor) -> Tensor:
     return cases.real_BL.unsqueeze(1) & hit_BRL
 
 
+def read(model: Recommender, cases: Cases) -> Reading | None:
+    """What `states` may share between all variants of these histories: nothing where the model is deeper."""
+    if len(model.blocks) > 1:
+        return None
+    return reading(model, cases.history, cases.next_basket_B, cases.now)
+
+
 @torch.inference_mode()
-def states(model: Recommender, cases: Cases, visible_BRL: Tensor) -> Tensor:
-    """[B, R, D]: the state that each variant of the history leads to.
+def states(model: Recommender, cases: Cases, visible_BRL: Tensor, shared: Reading | None = None) -> Tensor:
+    """[B, R, D]: the state that each variant of the history leads to; with what `read` gave, several times as fast.
 
     With one block the tokens do not depend on the mask and are shared; deeper models compute them for every row.
     """
+    if shared is not None:
+        return read_out(model, shared, visible_BRL)
     history = cases.history
     rows = visible_BRL.shape[1]
     basket_BR = cases.next_basket_B.unsqueeze(1).expand(-1, rows)

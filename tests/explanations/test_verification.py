@@ -11,8 +11,8 @@ from torch import Tensor
 from explanations import fidelity
 from explanations.methods import occlusion
 from explanations.methods.grouping import groups, strongest
-from explanations.methods.removal import Cases, cases, states, without
-from explanations.verification import FULL, VARIANTS, Replay, replay, takers, variants
+from explanations.methods.removal import Cases, cases, read, states, without
+from explanations.verification import FULL, GROUP, PAIR, VARIANTS, Asked, Candidates, Replay, replay, variants
 from recommendations.ml.model import Recommender
 from tests.recommendations.ml.made import NOW, histories_of, random_model, random_shoppers
 
@@ -48,17 +48,29 @@ class Setting:
         group_BKL = torch.zeros(*self.items_BK.shape, self.cases.unit_BL.shape[1], dtype=torch.bool)
         return variants(self.cases, self.sets_BK3, self.sets_BK3[..., :2].flip(-1), group_BKL)
 
-    def replay(self, visible_BKVL: Tensor, rows_at_once: int = 32) -> Replay:
+    def replay(
+        self,
+        visible_BKVL: Tensor,
+        tile: int = 32,
+        asked: Asked | None = None,
+        leaders_BN: Tensor | None = None,
+    ) -> Replay:
         return replay(
             self.model,
             self.cases,
             visible_BKVL,
             self.items_BK,
-            self.candidates_BI,
-            self.vectors_ID,
-            self.offset_I,
-            rows_at_once=rows_at_once,
+            Candidates.of(self.candidates_BI, self.vectors_ID, self.offset_I),
+            asked=asked,
+            leaders_BN=leaders_BN,
+            shared=read(self.model, self.cases),
+            tile=tile,
         )
+
+    def leaders(self) -> Tensor:
+        """The first five of each shopper, one more than there are places."""
+        orders = [self.order(row, visible)[0][:5] for row, visible in enumerate(self.cases.real_BL)]
+        return torch.tensor([order + [0] * (5 - len(order)) for order in orders])
 
     def order(self, row: int, visible_L: Tensor) -> Order:
         """Candidates from best to worst, their scores and their log p: one history, every step spelled out."""
@@ -81,12 +93,12 @@ class Setting:
 @few
 @given(st.integers(0, 10_000), st.integers(1, 2), st.booleans(), st.sampled_from([1, 5, 32]))
 def test_score_log_p_and_rank_are_those_of_a_softmax_over_the_candidates(
-    seed: int, blocks: int, has_ties: bool, rows_at_once: int
+    seed: int, blocks: int, has_ties: bool, tile: int
 ) -> None:
     made = Setting(seed, blocks=blocks, has_ties=has_ties)
     visible = made.every_variant()
 
-    replayed = made.replay(visible, rows_at_once)
+    replayed = made.replay(visible, tile)
 
     assert replayed.rank_BKV.shape[-1] == VARIANTS
     for row, k, variant in np.ndindex(*replayed.rank_BKV.shape):
@@ -109,26 +121,51 @@ def test_equal_scores_rank_by_product_number() -> None:
 
 @few
 @given(st.integers(0, 10_000), st.booleans())
-def test_takers_are_the_products_at_those_places(seed: int, has_ties: bool) -> None:
+def test_who_takes_the_place_of_a_product_that_falls_is_who_stands_there(seed: int, has_ties: bool) -> None:
     made = Setting(seed, has_ties=has_ties)
-    visible_BKL = without(made.cases, made.sets_BK3)
+    visible = without(made.cases, made.sets_BK3).unsqueeze(2)
+    places = torch.arange(1, SHOWN + 1).view(1, -1, 1).expand(visible.shape[:3])
+    everything = Asked.everything(visible.shape[:3])
 
-    found = takers(made.model, made.cases, visible_BKL, made.candidates_BI, made.vectors_ID, made.offset_I)
+    found = made.replay(visible, asked=everything._replace(place_BKV=places), leaders_BN=made.leaders())
 
-    for row, k in np.ndindex(*found.shape):
-        order, _, _ = made.order(row, visible_BKL[row, k])
-        assert int(found[row, k]) == order[k]
+    for row, k in np.ndindex(*made.items_BK.shape):
+        order, _, _ = made.order(row, visible[row, k, 0])
+        falls = order.index(int(made.items_BK[row, k])) > k
+        assert int(found.taker_BKV[row, k, 0]) == (order[k] if falls else 0)
 
 
-def test_nobody_takes_a_place_beyond_the_last_candidate() -> None:
+def test_nothing_is_said_of_what_was_not_asked() -> None:
     made = Setting(4)
-    only_two = torch.zeros_like(made.candidates_BI)
-    only_two[:, [5, 6]] = True
+    visible = made.every_variant()
+    asked = Asked.nothing(visible.shape[:3])
+    asked.rank_BKV[:, 0, PAIR] = asked.log_p_BKV[:, 1, GROUP] = True
 
-    found = takers(made.model, made.cases, without(made.cases, made.sets_BK3), only_two, made.vectors_ID, made.offset_I)
+    found, whole = made.replay(visible, asked=asked), made.replay(visible)
 
-    assert found[:, 2:].eq(0).all()
-    assert found[:, :2].sort(dim=1).values.tolist() == [[5, 6]] * len(found)
+    assert torch.equal(found.score_BKV, whole.score_BKV)
+    assert torch.equal(found.rank_BKV, whole.rank_BKV.where(asked.rank_BKV, 0))
+    assert torch.equal(found.log_p_BKV.isnan(), ~asked.log_p_BKV)
+    assert torch.allclose(found.log_p_BKV[asked.log_p_BKV], whole.log_p_BKV[asked.log_p_BKV], rtol=0, atol=1e-6)
+    assert found.taker_BKV.eq(0).all()
+
+
+def test_few_and_many_barred_products_are_barred_alike() -> None:
+    made = Setting(6)
+    wide = torch.cat([made.candidates_BI, torch.ones(len(made.candidates_BI), 60, dtype=torch.bool)], dim=1)
+    vectors = torch.cat([made.vectors_ID, torch.randn(60, made.vectors_ID.shape[1])])
+    offset = torch.cat([made.offset_I, torch.zeros(60)])
+    state, everybody = torch.randn(len(wide), vectors.shape[1]), torch.arange(len(wide))
+
+    few_barred, many_barred = Candidates.of(wide, vectors, offset), Candidates.of(~wide, vectors, offset)
+
+    assert few_barred.barred_BX is not None
+    assert many_barred.barred_BX is None
+    for candidates, eligible in ((few_barred, wide), (many_barred, ~wide)):
+        scores = candidates.scores(state, everybody)
+        expected = (state @ vectors.T + offset).masked_fill(~eligible, float("-inf"))
+        expected[:, 0] = float("-inf")
+        assert torch.allclose(scores, expected, atol=1e-5)
 
 
 @few

@@ -1,0 +1,164 @@
+"""A batch of shoppers in one placement, without the database: rank, screen, verify."""
+
+# B shoppers, K recommended products, J columns (the products that may be ranked, 0 first), N leading ones, U units,
+# V variants, D width.
+from typing import NamedTuple
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from explanations.methods import grouping, occlusion
+from explanations.methods.grouping import Groups, StrongestGroup
+from explanations.methods.occlusion import Pool, Screening
+from explanations.methods.partition import log_partition
+from explanations.methods.reading import Reading
+from explanations.methods.removal import NOTHING, Cases
+from explanations.methods.rows import distinct
+from explanations.verification import (
+    EMPTY,
+    FULL,
+    GROUP,
+    ONLY_SINGLE,
+    OPPOSING,
+    PAIR,
+    REASONS_ALONE,
+    SINGLE,
+    TRIPLE,
+    Asked,
+    Candidates,
+    Replay,
+    answered,
+    holds,
+    variants,
+)
+from recommendations.ml.model import Recommender
+
+CHANGES = (SINGLE, PAIR, TRIPLE)  # what a counterfactual removes: one unit, two, three
+PLAUSIBLE = 0.5  # of the floor: what screening finds below that does not reach it on the whole catalogue
+LEADERS = 64
+
+
+class Ranked(NamedTuple):
+    """Everybody's best products: columns and scores, best first; -inf where there are no more."""
+
+    candidates: Candidates
+    column_BK: Tensor
+    score_BK: Tensor
+    log_p_BK: NDArray[np.float64]
+    pool: Pool
+    leaders_BN: Tensor
+
+    @property
+    def exists_BK(self) -> Tensor:
+        return self.score_BK > float("-inf")
+
+
+@torch.inference_mode()
+def ranked(state_BD: Tensor, candidates: Candidates, count: int) -> Ranked:
+    """Ties by product number."""
+    everybody = torch.arange(len(state_BD))
+    scores_BJ = candidates.scores(state_BD, everybody)
+    values_BN, column_BN = occlusion.strongest(scores_BJ, occlusion.POOL)
+    score_BK, column_BK = in_order(values_BN, column_BN, count)
+    return Ranked(
+        candidates=candidates,
+        column_BK=column_BK,
+        score_BK=score_BK,
+        log_p_BK=(score_BK - log_partition(scores_BJ).unsqueeze(1)).double().numpy(),
+        pool=occlusion.pool_of(values_BN, column_BN, candidates.vectors_ID, candidates.offset_I),
+        leaders_BN=column_BN[:, :LEADERS],
+    )
+
+
+def in_order(values_BN: Tensor, column_BN: Tensor, count: int) -> tuple[Tensor, Tensor]:
+    """The first `count`, ties by number: `topk` leaves their order open."""
+    values_BN, column_BN = values_BN[:, : count + 32], column_BN[:, : count + 32]
+    by_column = torch.argsort(column_BN, dim=1, stable=True)
+    values_BN, column_BN = values_BN.gather(1, by_column), column_BN.gather(1, by_column)
+    by_value = torch.argsort(values_BN, dim=1, descending=True, stable=True)[:, :count]
+    return values_BN.gather(1, by_value), column_BN.gather(1, by_value)
+
+
+class Screened(NamedTuple):
+    screening: Screening
+    group: StrongestGroup
+
+
+@torch.inference_mode()
+def screened(
+    model: Recommender, cases: Cases, groups: Groups, found: Ranked, shared: Reading | None, *, shown: int
+) -> Screened:
+    """What may carry each of the first products."""
+    column_BK = found.column_BK[:, :shown]
+    vectors, offset = found.candidates.vectors_ID[column_BK], found.candidates.offset_I[column_BK]
+    screening = occlusion.screen(model, cases, found.pool, vectors, offset, shared)
+    group = grouping.strongest(model, cases, groups, found.pool, vectors, offset, shared)
+    return Screened(screening, group)
+
+
+class Verified(NamedTuple):
+    """What holds on the whole catalogue.
+
+    `change_BK`: the variant of the smallest change that moves the product away, -1 where none does; `taker_BK`: the
+    column of the product that then stands in its place.
+    """
+
+    replay: Replay
+    change_BK: Tensor
+    taker_BK: Tensor
+
+
+@torch.inference_mode()
+def verified(
+    model: Recommender, cases: Cases, found: Ranked, screen: Screened, shared: Reading | None, *, floor: float
+) -> Verified:
+    """1. What may become a claim: each reason alone, what speaks against. 2. Only where that leaves a question open:
+    the group, where no reason holds, and what two or three reasons do together, where one does not move the product.
+    """
+    chosen_BK3, opposing_BK2 = screen.screening.chosen_BK3, screen.screening.opposing_BK2
+    visible = variants(cases, chosen_BK3, opposing_BK2, screen.group.lines_BKL)
+    batch, shown = chosen_BK3.shape[:2]
+    column_BK, real_BK = found.column_BK[:, :shown], found.exists_BK[:, :shown]
+    place_BK = torch.arange(1, shown + 1).expand(batch, -1)
+    rows = distinct(model, cases, visible.flatten(1, 2), shared)
+
+    reason_BK3 = (chosen_BK3 != NOTHING) & real_BK.unsqueeze(-1)
+    against = screen.screening.delta_BUK.transpose(1, 2).gather(2, opposing_BK2.clamp(min=0))
+    opposing_BK2 = (opposing_BK2 != NOTHING) & (against <= -PLAUSIBLE * floor) & real_BK.unsqueeze(-1)
+    asked = Asked.nothing(visible.shape[:3])
+    asked.log_p_BKV[..., FULL] = asked.rank_BKV[..., FULL] = asked.rank_BKV[..., EMPTY] = real_BK
+    asked.log_p_BKV[..., REASONS_ALONE] = asked.rank_BKV[..., REASONS_ALONE] = reason_BK3
+    asked.rank_BKV[..., ONLY_SINGLE : ONLY_SINGLE + 3] = reason_BK3
+    asked.log_p_BKV[..., OPPOSING : OPPOSING + 2] = asked.rank_BKV[..., OPPOSING : OPPOSING + 2] = opposing_BK2
+    asked.place_BKV[..., SINGLE] = place_BK
+    first = answered(rows, column_BK, found.candidates, asked, found.leaders_BN)
+
+    stays_BK = first.rank_BKV[..., SINGLE] <= first.rank_BKV[..., FULL]
+    open_BK = ~holds(first, REASONS_ALONE, floor).any(-1) & (screen.group.category_BK > 0) & real_BK
+    asked = Asked.nothing(visible.shape[:3])
+    asked.rank_BKV[..., PAIR], asked.rank_BKV[..., TRIPLE] = (
+        stays_BK & reason_BK3[..., 1],
+        stays_BK & reason_BK3[..., 2],
+    )
+    asked.place_BKV[..., PAIR] = asked.place_BKV[..., TRIPLE] = place_BK
+    asked.log_p_BKV[..., GROUP] = asked.rank_BKV[..., GROUP] = open_BK
+    second = answered(rows, column_BK, found.candidates, asked, found.leaders_BN)
+    replay = Replay(
+        first.score_BKV,
+        torch.where(asked.log_p_BKV, second.log_p_BKV, first.log_p_BKV),
+        torch.where(asked.rank_BKV, second.rank_BKV, first.rank_BKV),
+        torch.where(asked.rank_BKV, second.taker_BKV, first.taker_BKV),
+    )
+    change_BK = smallest_change(replay)
+    taker_BK = replay.taker_BKV.gather(2, change_BK.clamp(min=0).unsqueeze(-1)).squeeze(-1)
+    return Verified(replay, change_BK, taker_BK)
+
+
+def smallest_change(replayed: Replay) -> Tensor:
+    """[B, K] the first of E1, E1 E2, E1 E2 E3 whose removal worsens the rank; -1 where none does."""
+    rank = replayed.rank_BKV
+    moved = torch.stack([rank[..., variant] > rank[..., FULL] for variant in CHANGES], dim=-1)
+    first = torch.tensor(CHANGES)[moved.int().argmax(-1)]
+    return torch.where(moved.any(-1), first, -1)
