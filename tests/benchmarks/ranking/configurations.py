@@ -1,0 +1,27 @@
+"""Our settings on each data set. Chosen on validation data only; the README says how many were tried."""
+
+from typing import Any
+
+SEQUENCES: dict[str, Any] = {
+    "model": {"blocks": 1, "dropout": 0.4, "history": 50, "id_dropout": 0.0, "uses_types": False},
+    "training": {"learning_rate": 3e-3, "epochs": 60, "patience": 5, "batch_lines": 1_500},
+}
+CONFIGURATIONS: dict[str, dict[str, Any]] = {
+    "beauty": SEQUENCES,
+    "toys": SEQUENCES,
+    "demo_shop": {"model": {"history": 128}, "training": {"epochs": 12, "patience": 3, "batch_lines": 4_000}},
+}
+VARIANTS: dict[str, dict[str, Any]] = {
+    "ours": {},
+    "ours-ids": {"model": {"uses_attributes": False}},
+    "ours-unmasked": {"training": {"masking": 0.0}},
+}
+
+
+def configuration(dataset: str, contestant: str, *, has_times: bool) -> dict[str, dict[str, Any]]:
+    """What `ml.config.from_json` reads."""
+    base, variant = CONFIGURATIONS[dataset], VARIANTS[contestant]
+    model = base["model"] | variant.get("model", {})
+    if not has_times:
+        model |= {"uses_times": False, "uses_popularity": False}
+    return {"model": model, "training": base["training"] | variant.get("training", {})}
