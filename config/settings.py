@@ -205,6 +205,7 @@ SPECTACULAR_SETTINGS = {
     "COMPONENT_SPLIT_REQUEST": True,  # what may be left out of a request is never missing from an answer
     "COMPONENT_SPLIT_PATCH": False,
     "ENUM_NAME_OVERRIDES": {
+        "Absence": "explanations.api.codes.ABSENCES.items",
         "Band": "explanations.api.codes.BANDS.items",
         "Cause": "explanations.api.codes.CAUSES.items",
         "ErrorCode": "catalog.api.errors.MEANINGS.items",
@@ -235,6 +236,7 @@ CELERY_TASK_ROUTES = {  # all others: default
     "recommendations.tasks.train": {"queue": "gpu"},
     "explanations.tasks.compute_shard": {"queue": "precompute"},
     "explanations.tasks.refresh_shoppers": {"queue": "realtime"},
+    "explanations.tasks.answer": {"queue": "realtime"},
 }
 CELERY_TIMEZONE = "UTC"
 CELERY_BEAT_SCHEDULER = "config.beat:VisibleScheduler"

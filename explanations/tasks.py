@@ -3,7 +3,7 @@
 from celery import shared_task
 from django.utils import timezone
 
-from explanations import precompute, refreshing
+from explanations import asking, precompute, refreshing
 from recommendations import services
 
 
@@ -28,3 +28,11 @@ def refresh_shoppers(*, shopper_ids: list[int]) -> None:
 def refresh_stale() -> None:
     """Ask for a refresh of all whose slates are older than their history."""
     refreshing.send_stale()
+
+
+@shared_task
+def answer(*, key: str, kind: str, arguments: dict[str, int]) -> None:
+    """What a page wants to know of the model at once."""
+    from explanations import answering  # torch: worker only
+
+    asking.reply(key=key, compute=lambda: answering.ANSWERS[kind](**arguments))

@@ -2,13 +2,14 @@
 
 from django.urls import path
 
-from explanations.views import acts, pages
+from explanations.views import absences, acts, pages
 
 urlpatterns = [
     path("", pages.home, name="home"),
     path("rows/<slug:placement>/", pages.row, name="row"),
     path("products/<path:external_id>/", pages.product, name="product"),
     path("why/<slug:recommendation_id>/", pages.why, name="why"),
+    path("why-not/<path:external_id>/", absences.why_not_page, name="why_not"),
     path("history/", pages.history, name="history"),
     path("how/", pages.how, name="how"),
     path("acts/not-interested/", acts.not_interested, name="not_interested"),

@@ -113,6 +113,7 @@ def _samples(shopper: Shopper | None) -> dict[str, str]:
     return {
         "shoppers/external_id": shopper.external_id if shopper else "",
         "external_id": product.external_id,
+        "product": product.external_id,
         "placement": Placement.HOME,
         "recommendation_id": shown[0].id if shown else "none-is-shown",
     }

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from enum import StrEnum
 from typing import TypeVar
 
+from explanations.absences import Absence
 from explanations.contract import Band, Cause, ReasonType, Status, Strength
 
 CAUSES = {
@@ -27,6 +28,23 @@ REASON_TYPES = {
     ReasonType.CATEGORY: "everything from one category",
     ReasonType.CONTEXT_PRODUCT: "the product that is being viewed",
     ReasonType.REPEAT: "the shopper's earlier purchases of the same product",
+}
+ABSENCES = {
+    Absence.NOTHING_PUBLISHED: "no recommendations are published",
+    Absence.INACTIVE: "the product is not active",
+    Absence.OUT_OF_STOCK: "the product is out of stock",
+    Absence.SWITCHED_OFF: "personalisation is off: the shopper sees what everybody sees",
+    Absence.NO_HISTORY: "nothing is known of what the shopper did",
+    Absence.NOT_COMPUTED: "the shopper has a history, and no recommendations from it yet",
+    Absence.SHOWN: "it is recommended",
+    Absence.HIDDEN: "the shopper said not interested",
+    Absence.BOUGHT: "the shopper bought it already; the placement holds what is new to the shopper",
+    Absence.MET: "the shopper looked at it already; the placement holds what is new to the shopper",
+    Absence.LESS_OF_GROUP: "it would be shown, but the shopper wished for less of its category",
+    Absence.NO_REASON: "it ranks high enough, but no reason that may be said passed its check",
+    Absence.NOT_IN_VERSION: "the live model version does not know it",
+    Absence.RANKED_LOWER: "others rank higher",
+    Absence.FAILED: "the model could not be asked",
 }
 STRENGTHS = {
     Strength.LOSES_PLACE: "another product takes its place",

@@ -9,6 +9,7 @@ from django.test import Client
 
 from catalog.api.errors import MEANINGS, ErrorCode
 from catalog.models import Scope
+from explanations.absences import Absence
 from explanations.api import codes
 from explanations.contract import Band, Cause, ReasonType, Status, Strength
 
@@ -57,6 +58,7 @@ def test_these_are_the_operations(schema: Any) -> None:
         "get /api/v1/recommendations",
         "get /api/v1/shoppers/{external_id}",
         "get /api/v1/shoppers/{external_id}/recommendations",
+        "get /api/v1/shoppers/{external_id}/why-not/{product}",
         "patch /api/v1/shoppers/{external_id}",
         "post /api/v1/events",
         "put /api/v1/products",
@@ -77,6 +79,7 @@ def test_every_operation_names_a_scope_a_summary_and_its_errors(schema: Any) -> 
 @pytest.mark.parametrize(
     ("name", "codes_of", "meanings"),
     [
+        ("Absence", Absence, codes.ABSENCES),
         ("Cause", Cause, codes.CAUSES),
         ("Status", Status, codes.STATUSES),
         ("ReasonType", ReasonType, codes.REASON_TYPES),

@@ -1,0 +1,122 @@
+"""Answers that need the model, computed on the worker as of the moment of the slate that they are about."""
+
+# I products, D width, L lines, U units, K shown products, R variants of a history.
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from catalog.models import Interaction
+from catalog.models.interactions import InteractionQuerySet
+from explanations import engine, fallback, splitting
+from explanations.asking import Answer
+from explanations.methods import removal
+from recommendations import inference
+from recommendations.ml.ranking import owned_mask
+from recommendations.models import Placement, Slate
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Asked:
+    """One shopper before the model, as when the slate was computed."""
+
+    slate: Slate
+    shared: engine.Context
+    cases: removal.Cases
+    state_1D: Tensor
+    candidates_I: Tensor
+    scores_I: Tensor  # of every product; `candidates_I` says which of them could be shown
+
+    def number(self, product_id: int) -> int:
+        """The product's number in this version, 0 where the version does not know it."""
+        return self.shared.model.number_of.get(product_id, 0)
+
+    def rank(self, item: int, scores_I: Tensor | None = None) -> int:
+        """Where it stands, or would stand, among the candidates; ties rank by product number."""
+        scores = self.scores_I if scores_I is None else scores_I
+        ahead = self.candidates_I & ((scores > scores[item]) | ((scores == scores[item]) & (_numbers(scores) < item)))
+        return 1 + int(ahead.sum())
+
+
+def asked(slate_id: int) -> Asked | None:
+    """None where nothing is left of what the slate was made from."""
+    slate = Slate.objects.select_related("run__version", "shopper").get(pk=slate_id)
+    if slate.shopper_id is None:
+        return None
+    shared = engine.context(slate.run, now=slate.computed_at)
+    lines = inference.shopper_lines(shared.model, [slate.shopper_id], as_of=shared.now)
+    if not (lines.histories.items > 0).any():
+        return None
+    model = shared.model.bundle.model
+    row = np.asarray([0])
+    cases = removal.cases(model, lines.histories, row, now=int(shared.now.timestamp()))
+    state_1D = removal.states(model, cases, cases.real_BL.unsqueeze(1))[:, 0]
+    owned_I = owned_mask(lines.histories, row, shared.model.products)[0]
+    hidden_I = _mask(shared, Interaction.objects.hidden_by([slate.shopper_id], until=shared.now))
+    if slate.placement == Placement.BUY_AGAIN:
+        candidates_I = shared.shown_I & owned_I & ~hidden_I
+    else:
+        bought_I = _mask(shared, Interaction.objects.bought_by([slate.shopper_id], until=shared.now))
+        candidates_I = shared.shown_I & ~owned_I & ~bought_I & ~hidden_I
+    return Asked(
+        slate=slate,
+        shared=shared,
+        cases=cases,
+        state_1D=state_1D,
+        candidates_I=candidates_I,
+        scores_I=_scores(shared, state_1D)[0],
+    )
+
+
+@torch.inference_mode()
+def why_not(*, slate_id: int, product_id: int, last_id: int) -> Answer:
+    """Where a product stands, and how its score differs from that of the last one shown, by part of the product."""
+    found = asked(slate_id)
+    if found is None:
+        return {"is_known": False, "has_history": False}
+    item, last = found.number(product_id), found.number(last_id)
+    if not item:
+        return {"is_known": False, "has_history": True}
+    empty_I = _scores(found.shared, fallback.empty_state(found.shared))[0]
+    answer: Answer = {
+        "is_known": True,
+        "has_history": True,
+        "is_candidate": bool(found.candidates_I[item]),
+        "rank": found.rank(item),
+        "empty_rank": found.rank(item, empty_I),
+        "candidates": int(found.candidates_I.sum()),
+    }
+    if last:
+        arrays = splitting.split(
+            found.shared.model, found.state_1D, torch.tensor([[item, last]]), found.shared.offset_I
+        )
+        difference = arrays.parts_PBK[:, 0, 0] - arrays.parts_PBK[:, 0, 1]
+        answer |= {
+            "gap": float(found.scores_I[item] - found.scores_I[last]),
+            "last_rank": found.rank(last),
+            "parts": {name: float(value) for name, value in zip(arrays.names, difference, strict=True)},
+        }
+    return answer
+
+
+def _scores(shared: engine.Context, state_RD: Tensor) -> Tensor:
+    """[R, I + 1]"""
+    return torch.nn.functional.linear(state_RD, shared.model.vectors_ID, shared.offset_I)
+
+
+def _numbers(scores_I: Tensor) -> Tensor:
+    return torch.arange(len(scores_I))
+
+
+def _mask(shared: engine.Context, rows: InteractionQuerySet) -> Tensor:
+    """[I + 1] True for the products of these interactions."""
+    mask = torch.zeros(shared.model.products + 1, dtype=torch.bool)
+    numbers = [shared.model.number_of.get(pk, 0) for pk in rows.values_list("product_id", flat=True).distinct()]
+    mask[torch.tensor(numbers, dtype=torch.int64)] = True
+    mask[0] = False
+    return mask
+
+
+ANSWERS: dict[str, Callable[..., Answer]] = {"why_not": why_not}

@@ -1,0 +1,71 @@
+""" "Why is this not recommended to me?"."""
+
+from dataclasses import dataclass
+
+from django.contrib.auth.decorators import login_required
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import get_object_or_404, render
+from django.views.decorators.cache import cache_control
+from django.views.decorators.http import require_safe
+
+from catalog.models import Product
+from catalog.visitors import shopper_of
+from explanations.absences import WhyNot, why_not
+from explanations.phrasing.absences import cause_of, details_of
+from explanations.phrasing.parts import part_name
+
+IMMEDIATELY = 0.0
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class PartBar:
+    """One part of the gap, as a bar from the zero at 101."""
+
+    name: str
+    value: str
+    percent: int
+    is_for: bool
+
+    @property
+    def left(self) -> int:
+        return 101 - self.percent
+
+
+@login_required
+@require_safe
+@cache_control(private=True, no_cache=True)
+def why_not_page(request: HttpRequest, external_id: str) -> HttpResponse:
+    """Asks the model and waits a moment; the script asks again, as long as the answer is on its way."""
+    product = get_object_or_404(Product, external_id=external_id)
+    shopper = shopper_of(request)
+    if shopper is None:
+        return render(request, "explanations/no_history.html")
+    is_script = request.headers.get("X-Requested-With") == "fetch"
+    why = why_not(shopper=shopper, product=product, **({"wait": IMMEDIATELY} if is_script else {}))
+    return render(
+        request,
+        "explanations/why_not.html",
+        {
+            "why": why,
+            "product": product,
+            "cause": cause_of(why),
+            "details": details_of(why),
+            "parts": bars_of(why),
+        },
+    )
+
+
+def bars_of(why: WhyNot) -> list[PartBar]:
+    """The split of the gap, the largest part first."""
+    parts = why.ranked.parts if why.ranked is not None else ()
+    longest = max((abs(value) for _, value in parts), default=0.0) or 1.0
+    return [
+        PartBar(
+            name=part_name(code),
+            value=f"{value:+.2f}".replace("-", "−"),
+            percent=max(1, round(abs(value) / longest * 100)),
+            is_for=value >= 0,
+        )
+        for code, value in parts
+        if abs(value) >= 0.005
+    ]
