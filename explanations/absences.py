@@ -6,7 +6,7 @@ from enum import StrEnum
 
 from catalog.models import Category, EventType, Interaction, Product, Shopper
 from catalog.services import NOT_INTERESTED
-from explanations.asking import FAILED, WAIT, Answer, about, ask
+from explanations.asking import FAILED, Answer, about, ask
 from explanations.services import SHOWN, Recommendation, Recommendations, recommendations_for
 from recommendations.models import Placement, Run
 
@@ -65,8 +65,8 @@ class WhyNot:
     last: Recommendation | None = None  # the last one shown
 
 
-def why_not(*, shopper: Shopper, product: Product, wait: float = WAIT) -> WhyNot:
-    """Why the product is not among the first of "New for you"; waits at most so many seconds for the model."""
+def why_not(*, shopper: Shopper, product: Product, wait: float | None = None) -> WhyNot:
+    """Why the product is not among the first of "New for you"; waits for the model, two seconds unless told."""
     found = recommendations_for(shopper=shopper, placement=Placement.HOME, limit=SHOWN)
     cause = _without_model(shopper, product, found)
     if cause is not None:

@@ -53,7 +53,7 @@ def about(slate: Slate, kind: str, **arguments: int) -> Question:
     return Question(kind=kind, arguments={"slate_id": slate.pk, **arguments}, as_of=f"{slate.computed_at} {changed_at}")
 
 
-def ask(question: Question, *, wait: float = WAIT) -> Answer | None:
+def ask(question: Question, *, wait: float | None = None) -> Answer | None:
     """The answer, or None where it is not there yet: ask again soon.
 
     `FAILED` in it says that it could not be computed.
@@ -62,7 +62,7 @@ def ask(question: Question, *, wait: float = WAIT) -> Answer | None:
         answer = _stored(question)
         if answer is None and cache.add(f"{question.key}:asked", 1, ASKED_AGAIN):
             _send(question)
-        until = time.monotonic() + wait
+        until = time.monotonic() + (WAIT if wait is None else wait)
         while answer is None and time.monotonic() < until:
             time.sleep(PAUSE)
             answer = _stored(question)

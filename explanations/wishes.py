@@ -1,7 +1,8 @@
 """ "Less of this group", obeyed when recommendations are shown: in the same request, and by a rule that is bounded.
 
-Each product of such a group stands ten places lower among the explained ones than the model ranks it. None is
-hidden, no score changes, so every contract stays true; where nothing else is near, the order stays as it is.
+For each product of such a group, ten products of other groups go ahead that the model ranks below it, as far as the
+explained ones reach. None is hidden and no score changes, so every contract stays true; where all are of such groups,
+the order stays as it is.
 """
 
 from collections.abc import Mapping, Sequence
@@ -30,5 +31,10 @@ Ranked = tuple[int, Contract, Category | None]  # rank, contract, the wish it fa
 
 
 def in_wished_order(ranked: Sequence[Ranked]) -> list[Ranked]:
-    """Those with a wish ten places lower; all others keep their order."""
-    return sorted(ranked, key=lambda one: one[0] + (LOWERED_BY + 0.5 if one[2] is not None else 0))
+    """Each one with a wish behind the next ten without; those without keep their order, and so do those with."""
+    placed: list[tuple[int, int, Ranked]] = []
+    others = 0
+    for one in ranked:
+        others += one[2] is None
+        placed.append((others, 0, one) if one[2] is None else (others + LOWERED_BY, 1, one))
+    return [one for _, _, one in sorted(placed, key=lambda place: place[:2])]

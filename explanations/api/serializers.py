@@ -186,7 +186,7 @@ class RecommendationSerializer(serializers.Serializer[Any]):
     )
     lowered_for = serializers.CharField(
         allow_null=True,
-        help_text="The category that the shopper wished to see less of: products in it stand ten places lower.",
+        help_text="The category that the shopper wished to see less of: ten others go ahead of each in it.",
     )
     score = serializers.FloatField(help_text="The model's; comparable within one answer.")
     probability = serializers.FloatField(help_text="Calibrated: that the product is in the shopper's next basket.")

@@ -41,7 +41,7 @@ def why_not_page(request: HttpRequest, external_id: str) -> HttpResponse:
     if shopper is None:
         return render(request, "explanations/no_history.html")
     is_script = request.headers.get("X-Requested-With") == "fetch"
-    why = why_not(shopper=shopper, product=product, **({"wait": IMMEDIATELY} if is_script else {}))
+    why = why_not(shopper=shopper, product=product, wait=IMMEDIATELY if is_script else None)
     return render(
         request,
         "explanations/why_not.html",

@@ -119,7 +119,7 @@ def less_of(request: HttpRequest, shopper: Shopper) -> HttpResponse:
     """ "Less of this group": it stands lower from the very next page on."""
     group = _group(request)
     less_of_group(shopper=shopper, category=group, at=timezone.now())
-    text = _("Products of %(group)s stand %(places)s places lower for you from now on.")
+    text = _("From now on, %(places)s other products go ahead of each product of %(group)s.")
     tags = undo_tags(act="as_much_of", field="group", number=group.pk)
     messages.success(request, text % {"group": clean(group.name), "places": LOWERED_BY}, extra_tags=tags)
     return redirect(back_from(request))

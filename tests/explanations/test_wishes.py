@@ -10,10 +10,11 @@ from django.urls import reverse
 from catalog.models import Interaction, LessOfGroup
 from catalog.services import as_much_of_group, exclude_history, include_history, less_of_group
 from explanations.services import recommendations_for
+from explanations.wishes import in_wished_order
 from recommendations.models import Placement
 from tests.api_client import PartnerClient
-from tests.factories import NOON, ShopperFactory
-from tests.worlds import Shop, live_shop
+from tests.factories import NOON, CategoryFactory, ShopperFactory
+from tests.worlds import Shop, contract, live_shop
 
 pytestmark = pytest.mark.django_db
 TINS = "Set of 3 cake tins pantry design"
@@ -71,7 +72,7 @@ def test_a_gift_that_is_used_cannot_be_stored(shop: Shop) -> None:
         Interaction.objects.update(is_gift=True)
 
 
-def test_less_of_a_group_stands_ten_places_lower_and_nothing_is_hidden(shop: Shop) -> None:
+def test_less_of_a_group_stands_behind_ten_others_and_nothing_is_hidden(shop: Shop) -> None:
     before = shown(shop)
     less_of_group(shopper=shop.shopper, category=shop.categories["kitchen"], at=NOON)
 
@@ -97,6 +98,15 @@ def test_the_order_stays_where_everything_is_of_that_group(shop: Shop) -> None:
         less_of_group(shopper=shop.shopper, category=shop.categories[path], at=NOON)
 
     assert shown(shop, Placement.BUY_AGAIN) == before
+
+
+def test_ten_others_go_ahead_of_each_and_both_keep_their_order() -> None:
+    wish = CategoryFactory.build()
+    ranked = [(rank, contract(rank), wish if rank in {1, 2, 13} else None) for rank in range(1, 21)]
+
+    order = [rank for rank, _, _ in in_wished_order(ranked)]
+
+    assert order == [*range(3, 13), 1, 2, *range(14, 21), 13]
 
 
 def test_a_few_shown_are_chosen_after_the_wish(shop: Shop) -> None:
@@ -132,8 +142,12 @@ def test_wishing_twice_is_one_wish(shop: Shop) -> None:
 @pytest.mark.parametrize(
     ("language", "said", "card"),
     [
-        ("en", "Products of Kitchen stand 10 places lower for you from now on.", "you wished for less of Kitchen."),
-        ("zh-hans", "从现在起，「厨房」的商品会为您后移 10 位。", "您希望少看到「厨房」。"),
+        (
+            "en",
+            "From now on, 10 other products go ahead of each product of Kitchen.",
+            "you wished for less of Kitchen.",
+        ),
+        ("zh-hans", "从现在起，「厨房」的每件商品之前都会先列出另外 10 件商品。", "您希望少看到「厨房」。"),
     ],
 )
 def test_a_wish_is_said_on_the_page_and_undone(

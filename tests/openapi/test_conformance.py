@@ -10,6 +10,7 @@ from schemathesis.specs.openapi.checks import negative_data_rejection, positive_
 
 from catalog.api.throttling import PartnerThrottle
 from config.wsgi import application
+from explanations import asking
 from tests.api_client import PartnerClient
 from tests.factories import EventTypeFactory
 from tests.worlds import live_shop
@@ -25,6 +26,7 @@ def partner(transactional_db: None) -> PartnerClient:
 def api(transactional_db: None, monkeypatch: pytest.MonkeyPatch) -> Any:
     """Of a live shop, so that the good paths are reached too."""
     monkeypatch.setattr(PartnerThrottle, "allow_request", lambda *_: True)
+    monkeypatch.setattr(asking, "WAIT", 0.01)  # nobody answers
     monkeypatch.setattr(current_app, "send_task", lambda *_, **__: None)
     for code in ("purchase", "view"):
         EventTypeFactory(code=code)
