@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 
-from catalog.models import Category, EventType, Interaction, Product, Shopper
+from catalog.models import Category, Interaction, Product, Shopper
 from catalog.services import NOT_INTERESTED
 from explanations.asking import FAILED, Answer, about, ask
 from explanations.services import SHOWN, Recommendation, Recommendations, recommendations_for
@@ -25,7 +25,6 @@ class Absence(StrEnum):
     SHOWN = "shown"  # it is in the list
     HIDDEN = "hidden"  # "not interested"
     BOUGHT = "bought"  # the list holds what is new to the shopper
-    MET = "met"  # looked at or put into the basket: not new either
     LESS_OF_GROUP = "less_of_group"  # it would be in the list, but for a wish for less of its group
     NO_REASON = "no_reason"  # it would be in the list, but nothing that may be said passed the check
     NOT_IN_VERSION = "not_in_version"  # the model does not know it yet
@@ -33,7 +32,7 @@ class Absence(StrEnum):
     FAILED = "failed"  # the model could not be asked
 
 
-PERSONAL = frozenset({Absence.HIDDEN, Absence.BOUGHT, Absence.MET})  # these tell what the shopper did
+PERSONAL = frozenset({Absence.HIDDEN, Absence.BOUGHT})  # these tell what the shopper did
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -60,7 +59,6 @@ class WhyNot:
     recommendation: Recommendation | None = None  # SHOWN: where it stands
     place: int | None = None  # SHOWN: in the list, from 1
     wish: Category | None = None  # LESS_OF_GROUP
-    event_type: EventType | None = None  # MET
     ranked: Ranked | None = None
     last: Recommendation | None = None  # the last one shown
 
@@ -93,7 +91,6 @@ def why_not(*, shopper: Shopper, product: Product, wait: float | None = None) ->
         recommendation=stated.recommendation,
         place=stated.place,
         wish=stated.wish,
-        event_type=stated.event_type,
         ranked=ranked,
         last=last,
     )
@@ -131,9 +128,6 @@ def _from_list(shopper: Shopper, product: Product, found: Recommendations) -> Wh
         return stated(Absence.HIDDEN)
     if own.filter(event_type__is_target=True).exists():
         return stated(Absence.BOUGHT)
-    met = own.filter(excluded_at=None, event_type__polarity__gte=0).select_related("event_type").last()
-    if met is not None:
-        return stated(Absence.MET, event_type=met.event_type)
     listed = next((item for item in found.items if item.product == product), None)
     if listed is not None and listed.less_of is not None and _would_be_shown(listed, found):
         return stated(Absence.LESS_OF_GROUP, recommendation=listed, wish=listed.less_of)

@@ -39,7 +39,6 @@ ABSENCES = {
     Absence.SHOWN: "it is recommended",
     Absence.HIDDEN: "the shopper said not interested",
     Absence.BOUGHT: "the shopper bought it already; the placement holds what is new to the shopper",
-    Absence.MET: "the shopper looked at it already; the placement holds what is new to the shopper",
     Absence.LESS_OF_GROUP: "it would be shown, but the shopper wished for less of its category",
     Absence.NO_REASON: "it ranks high enough, but no reason that may be said passed its check",
     Absence.NOT_IN_VERSION: "the live model version does not know it",

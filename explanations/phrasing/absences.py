@@ -19,8 +19,6 @@ def cause_of(why: WhyNot) -> str:
         slots["place"] = ordinal(why.place)
     if why.wish is not None:
         slots["group"] = clean(why.wish.name)
-    if why.event_type is not None:
-        slots["verb"] = clean(why.event_type.verb)
     return plain(compose(_template(why), slots))
 
 
@@ -44,8 +42,6 @@ def _template(why: WhyNot) -> str:
             return _("You said “not interested” in %(title)s, so it is not shown.")
         case Absence.BOUGHT:
             return _("You bought %(title)s already, and this list holds only what is new to you.")
-        case Absence.MET:
-            return _("You %(verb)s %(title)s already, and this list holds only what is new to you.")
         case Absence.LESS_OF_GROUP:
             return _("You wished for less of %(group)s, so %(title)s stands lower than the list reaches.")
         case Absence.NO_REASON:
