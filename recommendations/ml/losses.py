@@ -3,7 +3,7 @@
 # R states that are asked (a query for one kind of line), D width, I products, J columns, K negatives, T targets,
 # P pairs of a query and a product.
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor
@@ -11,6 +11,9 @@ from torch import Tensor
 from recommendations.ml.batches import Batch
 from recommendations.ml.model import Recommender
 from recommendations.ml.repeats import Own, own
+
+NOTHING = -1e9  # a logarithm of as good as 0 that can still be multiplied by 0
+ROWS = 128  # of the whole softmax at a time: their scores stay in the processor's cache
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -30,7 +33,10 @@ class Queries:
         """[R, J] scores of distinct products."""
         scores_RJ = torch.addmm(self.model.bias(columns_J).squeeze(-1), self.state_RD, vectors_JD.T)
         if self.popularity_PI is not None and self.period_R is not None:
-            scores_RJ = scores_RJ + self.model.popularity_weight * self.popularity_PI[self.period_R][:, columns_J]
+            popularity_RI = self.popularity_PI[self.period_R]
+            is_everything = len(columns_J) == self.model.bias.num_embeddings - 1
+            popularity_RJ = popularity_RI[:, 1:] if is_everything else popularity_RI[:, columns_J]
+            scores_RJ = torch.addcmul(scores_RJ, self.model.popularity_weight, popularity_RJ)
         if len(self.met_row_P):
             position_I = torch.full((self.model.bias.num_embeddings,), -1, device=columns_J.device)
             position_I[columns_J] = torch.arange(len(columns_J), device=columns_J.device)
@@ -40,6 +46,20 @@ class Queries:
                 (self.met_row_P[inside], column_P[inside]), self.met_value_P[inside], accumulate=True
             )
         return scores_RJ
+
+    def part(self, first: int, last: int, state: Tensor, met_value_P: Tensor) -> "Queries":
+        """Rows [first, last) alone, with other tensors for what their scores are made of."""
+        bounds = torch.searchsorted(self.met_row_P, torch.tensor([first, last], device=self.met_row_P.device))
+        low, high = bounds.tolist()
+        return replace(
+            self,
+            state_RD=state[first:last],
+            query_R=self.query_R[first:last],
+            period_R=None if self.period_R is None else self.period_R[first:last],
+            met_row_P=self.met_row_P[low:high] - first,
+            met_item_P=self.met_item_P[low:high],
+            met_value_P=met_value_P[low:high],
+        )
 
     def pairs(self, row_T: Tensor, item_T: Tensor, vectors_TD: Tensor) -> Tensor:
         """[T] scores of single products."""
@@ -118,20 +138,55 @@ def next_basket_loss(
     query_R, kind_R = rows // kinds, rows % kinds
     asked = queries(model, batch, query_R, kind_R, popularity_PI=popularity_PI, period_BQ=period_BQ)
     products = model.bias.num_embeddings - 1
+    pushed_R = _pushed(asked, batch, row_T, unwanted) if unwanted and len(batch.unwanted_query_P) else None
     if not negatives or negatives >= products:
         everything = torch.arange(1, products + 1, device=rows.device)
-        logits_RI = asked.grid(everything, model.products(everything))
-        score_T, partition_T = logits_RI[row_T, batch.item_T - 1], torch.logsumexp(logits_RI, dim=1)[row_T]
+        vectors_ID = model.products(everything)
+        score_T = asked.pairs(row_T, batch.item_T, vectors_ID[batch.item_T - 1])
+        weight_R = torch.zeros(len(rows), device=rows.device).index_add(0, row_T, batch.weight_T)
+        partition = _whole(asked, everything, vectors_ID, weight_R, pushed_R)
     else:
         score_T, partition_T = _sampled(asked, row_T, batch.item_T, negatives, products)
-    if unwanted and len(batch.unwanted_query_P):
-        partition_T = torch.logaddexp(partition_T, _pushed(asked, batch, row_T, unwanted)[row_T])
-    log_p_T = score_T - partition_T
-    return -(batch.weight_T * log_p_T).sum(), batch.weight_T.sum()
+        if pushed_R is not None:
+            partition_T = torch.logaddexp(partition_T, pushed_R[row_T])
+        partition = (batch.weight_T * partition_T).sum()
+    return partition - (batch.weight_T * score_T).sum(), batch.weight_T.sum()
+
+
+def _whole(asked: Queries, everything: Tensor, vectors_ID: Tensor, weight_R: Tensor, pushed_R: Tensor | None) -> Tensor:
+    """Σ weight · log-partition over the whole catalogue, some rows at a time.
+
+    The gradient of a stretch of rows is taken at once, so that its scores never leave the cache and R × I numbers are
+    never held. What is returned has the sum's value and, by a linear stand-in, its gradient.
+    """
+    model = asked.model
+    inputs = [asked.state_RD, vectors_ID, asked.met_value_P, model.bias.weight, model.popularity_weight]
+    leaves = [x.detach().requires_grad_() for x in inputs[:3]] + inputs[3:]
+    inputs += [] if pushed_R is None else [pushed_R]
+    leaves += [] if pushed_R is None else [pushed_R.detach().requires_grad_()]
+    is_learning = torch.is_grad_enabled()
+    value = torch.zeros((), device=vectors_ID.device)
+    slopes = [torch.zeros_like(x) for x in leaves]
+    for first in range(0, len(asked.query_R), ROWS):
+        last = min(first + ROWS, len(asked.query_R))
+        scores_RI = asked.part(first, last, leaves[0], leaves[2]).grid(everything, leaves[1])
+        partition_R = torch.logsumexp(scores_RI, dim=1)
+        if pushed_R is not None:
+            partition_R = torch.logaddexp(partition_R, leaves[-1][first:last])
+        part = (weight_R[first:last] * partition_R).sum()
+        value = value + part.detach()
+        if is_learning:
+            for place, found in enumerate(torch.autograd.grad(part, leaves, allow_unused=True)):
+                if found is not None:
+                    slopes[place] += found
+    if not is_learning:
+        return value
+    stand_in = sum(((x * slope).sum() for x, slope in zip(inputs, slopes, strict=True)), torch.zeros_like(value))
+    return stand_in + (value - stand_in).detach()
 
 
 def _pushed(asked: Queries, batch: Batch, row_T: Tensor, unwanted: float) -> Tensor:
-    """[R] log Σ unwanted · weight · exp(score) over what each query's shopper does not want; -inf for nothing.
+    """[R] log Σ unwanted · weight · exp(score) over what each query's shopper does not want, or NOTHING.
 
     What the query's basket holds all the same is left out.
     """
@@ -145,11 +200,12 @@ def _pushed(asked: Queries, batch: Batch, row_T: Tensor, unwanted: float) -> Ten
     most_R = torch.full((len(asked.query_R),), float("-inf"), device=row_P.device)
     most_R = most_R.scatter_reduce(0, row_P, raised_P.detach(), "amax")
     sum_R = torch.zeros_like(most_R).scatter_add(0, row_P, (raised_P - most_R[row_P]).exp())
-    return most_R + torch.log(sum_R.clamp(min=torch.finfo(sum_R.dtype).tiny))
+    found_R = most_R + torch.log(sum_R.clamp(min=torch.finfo(sum_R.dtype).tiny))
+    return found_R.clamp(min=NOTHING)
 
 
 def _sampled(asked: Queries, row_T: Tensor, target_T: Tensor, negatives: int, products: int) -> tuple[Tensor, Tensor]:
-    """[T] scores of the targets, and estimates of the log-partitions of their queries."""
+    """[T] scores of the targets, and estimates of the log-partitions: of the negatives and the target itself."""
     device = row_T.device
     drawn_K = torch.unique(torch.randint(1, products + 1, (negatives,), device=device))
     wanted, item_T = torch.unique(target_T, return_inverse=True)

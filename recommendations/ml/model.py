@@ -11,6 +11,7 @@ from torch.nn import functional
 
 from recommendations.ml.config import ModelConfig
 from recommendations.ml.history import GAP_BUCKETS, LAG_BUCKETS, History, gap_bucket, lag_bucket
+from recommendations.ml.lookup import lookup
 from recommendations.ml.repeats import Repeats
 
 
@@ -77,9 +78,9 @@ class Attention(nn.Module):
     def logits_BHQL(self, query_BQD: Tensor, key_BLD: Tensor, lag_BQL: Tensor, gap_BQL: Tensor) -> Tensor:
         logits = self.split(self.query(query_BQD)) @ self.split(self.key(key_BLD)).transpose(-1, -2)
         logits = logits / math.sqrt(self.size)
-        bias = self.lag_bias(lag_BQL)
+        bias = lookup(self.lag_bias.weight, lag_BQL)
         if self.gap_bias is not None:
-            bias = bias + self.gap_bias(gap_BQL)
+            bias = bias + lookup(self.gap_bias.weight, gap_BQL)
         return logits + bias.permute(0, 3, 1, 2)
 
     def forward(

@@ -8,6 +8,7 @@ from torch import Tensor, nn
 
 from recommendations.ml.config import ModelConfig
 from recommendations.ml.history import GAP_BUCKETS, History, gap_bucket
+from recommendations.ml.lookup import lookup
 
 MOST_TIMES = 20
 SCALE = 20.0  # of the tables: an optimizer's step is made for vectors, a single number has further to go
@@ -65,9 +66,11 @@ class Repeats(nn.Module):
 
     def base(self, pairs: Own) -> Tensor:
         """[P] what each pair adds for a shopper of average inclination."""
-        value = self.count(pairs.times_P.clamp(max=MOST_TIMES)) + self.tendency(pairs.item_P)
+        value = lookup(self.count.weight, pairs.times_P.clamp(max=MOST_TIMES)) + lookup(
+            self.tendency.weight, pairs.item_P
+        )
         if self.gap is not None:
-            value = value + self.gap(gap_bucket(pairs.gap_P))
+            value = value + lookup(self.gap.weight, gap_bucket(pairs.gap_P))
         return SCALE * value.squeeze(-1)
 
     def inclined(self, state: Tensor) -> tuple[Tensor, Tensor]:

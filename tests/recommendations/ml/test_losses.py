@@ -10,6 +10,7 @@ from recommendations.ml.data import DAY, Catalogue, Unwanted, next_baskets
 from recommendations.ml.kinds import Kinds
 from recommendations.ml.loop import TrainingData, train
 from recommendations.ml.losses import next_basket_loss, queries
+from recommendations.ml.model import Recommender
 from recommendations.ml.ranking import scored
 from tests.recommendations.ml.made import NOW, histories_of, random_model, random_shoppers
 
@@ -74,6 +75,33 @@ def test_what_is_unwanted_stands_in_the_partition_as_often_as_its_weight_says() 
     assert bought[:, 2].any()
     assert float(found) == pytest.approx(float(-(batch.weight_T * log_p).sum()), rel=1e-5)
     assert float(weight) == float(batch.weight_T.sum())
+
+
+def test_the_whole_softmax_in_stretches_has_the_value_and_the_gradient_of_the_whole(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    model, batch = random_model(2, uses_repeats=True), one_batch(unwanted_of({0: [(3, 1.0)], 4: [(5, 1.0)]}, 8))
+    popularity = torch.rand(3, PRODUCTS + 1)
+
+    def found(rows: int) -> tuple[torch.Tensor, list[torch.Tensor]]:
+        monkeypatch.setattr("recommendations.ml.losses.ROWS", rows)
+        model.zero_grad()
+        period = torch.ones_like(batch.now_BQ)
+        loss, _ = next_basket_loss(model, batch, popularity_PI=popularity, period_BQ=period, negatives=0, unwanted=20.0)
+        loss.backward()  # type: ignore[no-untyped-call]  # torch's own
+        return loss.detach(), [p.grad for p in model.parameters() if p.grad is not None]
+
+    (one, slopes), (whole, whole_slopes) = found(3), found(1_000)
+
+    torch.testing.assert_close(one, whole)
+    torch.testing.assert_close(slopes, whole_slopes)
+    with torch.no_grad():
+        assert float(found_without_learning(model, batch, popularity)) == pytest.approx(float(whole), rel=1e-5)
+
+
+def found_without_learning(model: Recommender, batch: Batch, popularity: torch.Tensor) -> torch.Tensor:
+    period = torch.ones_like(batch.now_BQ)
+    return next_basket_loss(model, batch, popularity_PI=popularity, period_BQ=period, negatives=0, unwanted=20.0)[0]
 
 
 def test_nothing_unwanted_is_the_same_loss_and_has_a_gradient_everywhere() -> None:
