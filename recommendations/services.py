@@ -55,6 +55,7 @@ def request_training(
     publish_when_ready: bool,
     is_sent: bool = True,
     snapshot: Snapshot | None = None,
+    started_from: ModelVersion | None = None,
 ) -> ModelVersion:
     """Queue a training. Without `is_sent` the caller trains it itself; if it dies, a worker takes over.
 
@@ -69,6 +70,7 @@ def request_training(
         config=dict(config),
         seed=seed,
         snapshot=snapshot,
+        started_from=started_from,
         created_by=by,
         is_publish_wanted=publish_when_ready,
         sent_at=at,

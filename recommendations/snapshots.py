@@ -25,6 +25,7 @@ EVALUATION = timedelta(days=28)  # validation and test each; a tenth of the hist
 FEWEST_BASKETS = 100
 MICROSECOND = 1_000_000
 COLUMNS = {"shopper": np.int64, "item": np.int32, "time": np.int64, "type": np.int32}
+CATEGORIES = frozenset({"group", "department"})  # attributes whose values are categories
 UNWANTED = {"shopper": np.int64, "item": np.int32, "time": np.int64, "weight": np.float32}
 
 
@@ -168,6 +169,8 @@ def _write(snapshot: Snapshot, folder: Path) -> None:
         "is_target": kinds.is_target,
     }
     stored |= {f"attribute_{name}": values for name, values in catalogue.attributes.items()}
+    stored |= {f"label_{name}": np.asarray(labels) for name, labels in catalogue.labels.items()}
+    stored["keys"] = np.asarray(catalogue.keys)
     stored |= {f"size_{name}": np.asarray(size) for name, size in catalogue.sizes.items()}
     np.savez(folder / "catalogue.npz", **stored)
     snapshot.checksum = digest.hexdigest()
@@ -205,6 +208,8 @@ def _read(folder: Path) -> Arrays:
             products=len(arrays["product_ids"]) - 1,
             attributes=attributes,
             sizes={name: int(arrays[f"size_{name}"]) for name in attributes},
+            keys=tuple(arrays["keys"].tolist()),
+            labels={name: tuple(arrays[f"label_{name}"].tolist()) for name in attributes},
         ),
         product_ids=arrays["product_ids"],
         category_ids=arrays["category_ids"],
@@ -254,7 +259,9 @@ def _catalogue(report: QualityReport) -> tuple[Ints, Ints, Catalogue]:
     left_out = set(report.bounds["frozen"]["non_products"])
     rows = [
         row
-        for row in Product.objects.order_by("pk").values_list("pk", "category_id", "brand").iterator(chunk_size=10_000)
+        for row in Product.objects.order_by("pk")
+        .values_list("pk", "category_id", "brand", "external_id")
+        .iterator(chunk_size=10_000)
         if row[0] not in left_out
     ]
     bands = quality.price_bands(report)
@@ -264,14 +271,17 @@ def _catalogue(report: QualityReport) -> tuple[Ints, Ints, Catalogue]:
             category = parents[category]
         return category
 
-    categories = [category for _, category, _ in rows]
+    categories = [category for _, category, _, _ in rows]
+    paths = dict(Category.objects.values_list("pk", "path"))
     columns: dict[str, list[Any]] = {
         "group": categories,
         "department": [root(category) for category in categories],
-        "price_band": [bands.get(pk) for pk, _, _ in rows],
-        "brand": [brand or None for _, _, brand in rows],
+        "price_band": [bands.get(pk) for pk, _, _, _ in rows],
+        "brand": [brand or None for _, _, brand, _ in rows],
     }
-    attributes, sizes = {}, {}
+    attributes: dict[str, NDArray[np.int32]] = {}
+    sizes: dict[str, int] = {}
+    labels: dict[str, tuple[str, ...]] = {}
     for name, values in columns.items():
         known = sorted({value for value in values if value is not None}, key=str)
         if not known:
@@ -279,6 +289,17 @@ def _catalogue(report: QualityReport) -> tuple[Ints, Ints, Catalogue]:
         number = {value: position for position, value in enumerate(known, start=1)}
         attributes[name] = np.asarray([[0], *([number.get(value, 0)] for value in values)], np.int32)
         sizes[name] = len(known)
-    product_ids = np.asarray([0, *(pk for pk, _, _ in rows)], np.int64)
+        labels[name] = tuple(paths.get(value, "") if name in CATEGORIES else str(value) for value in known)
+    product_ids = np.asarray([0, *(pk for pk, _, _, _ in rows)], np.int64)
     category_ids = np.asarray([0, *(category or 0 for category in categories)], np.int64)
-    return product_ids, category_ids, Catalogue(products=len(rows), attributes=attributes, sizes=sizes)
+    return (
+        product_ids,
+        category_ids,
+        Catalogue(
+            products=len(rows),
+            attributes=attributes,
+            sizes=sizes,
+            keys=tuple(external_id for _, _, _, external_id in rows),
+            labels=labels,
+        ),
+    )

@@ -18,7 +18,7 @@ from torch import Tensor
 from recommendations import artifacts, gates, inference, leases, snapshots, trainings
 from recommendations.ml import bundle as bundles
 from recommendations.ml import companions as together
-from recommendations.ml import evaluation
+from recommendations.ml import evaluation, transfer
 from recommendations.ml.config import from_json, to_json
 from recommendations.ml.data import DAY, Histories, Ints, next_baskets, recent_popularity
 from recommendations.ml.loop import Epoch, TrainingData, train
@@ -64,6 +64,7 @@ def run(version: ModelVersion, lease: leases.Lease[ModelVersion], at: datetime) 
         split.training(),
         device=device,
         checkpoint=_checkpoint(version),
+        prepare=_beginning(version, arrays),
         save=lambda data: _save(version, data),
         report=_reporter(version),
         check=check,
@@ -99,6 +100,26 @@ def run(version: ModelVersion, lease: leases.Lease[ModelVersion], at: datetime) 
         gate=gate,
     )
     artifacts.delete(artifacts.checkpoint_name(version.pk))
+
+
+def _beginning(version: ModelVersion, arrays: Arrays) -> Callable[[Recommender], None]:
+    """The earlier version's weights, or random ones; a checkpoint overrides either."""
+
+    def prepare(model: Recommender) -> None:
+        earlier = version.started_from
+        if earlier is None:
+            return
+        bundle = inference.loaded(earlier).bundle
+        found = transfer.warm_start(
+            model,
+            arrays.catalogue,
+            bundle.model,
+            bundle.catalogue,
+            transfer.kind_places(arrays.kinds, bundle.kinds, same_shop=True),
+        )
+        logger.info("started from", extra={"version": version.pk, "earlier": earlier.pk, **found})
+
+    return prepare
 
 
 def choose_device(wanted: str) -> str:

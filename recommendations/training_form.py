@@ -34,6 +34,8 @@ LABELS = {
     "half_life_days": _("Half-life"),
     "auxiliary": _("Beside"),
     "unwanted": _("Unwanted"),
+    "fresh_days": _("Fresh days"),
+    "replay": _("Replay"),
     "seed": _("Seed"),
 }
 HELP = {
@@ -62,6 +64,8 @@ HELP = {
     "half_life_days": _("Baskets so many days older weigh half; 0 weighs all the same."),
     "auxiliary": _("Weight of events that are predicted beside, times the strength of their type; 0: not at all."),
     "unwanted": _("How often a product that the shopper does not want counts among the wrong ones; 0: never."),
+    "fresh_days": _("Above 0: train on the baskets of so many last days and a sample of older ones."),
+    "replay": _("So many histories with older baskets only, for each with fresh ones."),
     "seed": _("Same seed, data and machine: same weights."),
 }
 

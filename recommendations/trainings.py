@@ -32,7 +32,11 @@ def work(*, version_id: int, train: Train) -> bool:
         return False
     try:
         with leases.kept(lease):
-            train(ModelVersion.objects.select_related("snapshot").get(pk=version_id), lease, timezone.now())
+            train(
+                ModelVersion.objects.select_related("snapshot", "started_from").get(pk=version_id),
+                lease,
+                timezone.now(),
+            )
     except leases.Cancelled:
         cancel(lease=lease, at=timezone.now())
     except leases.LeaseLost:

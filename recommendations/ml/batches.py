@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from recommendations.ml.config import ModelConfig, TrainingConfig
-from recommendations.ml.data import Histories, Ints, Unwanted
+from recommendations.ml.data import DAY, Histories, Ints, Unwanted
 from recommendations.ml.history import History
 from recommendations.ml.kinds import Kinds
 
@@ -116,11 +116,22 @@ class BatchMaker:
         """1. Shuffle. 2. Sort by length, ties as shuffled. 3. Cut where the padded size is full. 4. Shuffle."""
         random = np.random.default_rng((self.training.seed, number))
         lengths = self.windows.last - self.windows.first
-        order = random.permutation(len(lengths))
+        order = random.permutation(self._asked(random))
         order = order[np.argsort(lengths[order], kind="stable")]
         cuts = self._cuts(lengths[order])
         for k in random.permutation(len(cuts) - 1):
             yield self.batch(np.sort(order[cuts[k] : cuts[k + 1]]), random)
+
+    def _asked(self, random: np.random.Generator) -> Ints:
+        """Windows of this epoch: all, or those with a fresh basket and a sample of the others (experience replay)."""
+        everything = np.arange(len(self.windows.first))
+        if not self.training.fresh_days:
+            return everything
+        newest = self.baskets.time[self.windows.end - 1]
+        fresh = newest > self.latest - self.training.fresh_days * DAY
+        older = everything[~fresh]
+        count = min(len(older), round(self.training.replay * int(fresh.sum())))
+        return np.concatenate([everything[fresh], np.sort(random.choice(older, count, replace=False))])
 
     def _cuts(self, lengths: Ints) -> list[int]:
         cuts, start = [0], 0

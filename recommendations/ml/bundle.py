@@ -58,6 +58,8 @@ def dump(bundle: Bundle) -> bytes:
         "products": catalogue.products,
         "attributes": {name: _tensor(values) for name, values in catalogue.attributes.items()},
         "sizes": dict(catalogue.sizes),
+        "keys": list(catalogue.keys),
+        "labels": {name: list(labels) for name, labels in catalogue.labels.items()},
         "kinds": {
             name: _tensor(getattr(bundle.kinds, name)) for name in ("event_type_ids", "lows", "strengths", "is_target")
         },
@@ -90,6 +92,8 @@ def load(data: bytes) -> Bundle:
         products=stored["products"],
         attributes={name: values.numpy() for name, values in stored["attributes"].items()},
         sizes=stored["sizes"],
+        keys=tuple(stored.get("keys", ())),
+        labels={name: tuple(labels) for name, labels in stored.get("labels", {}).items()},
     )
     arrays = {name: values.numpy() for name, values in stored["arrays"].items()}
     kinds = Kinds(**{name: values.numpy() for name, values in stored["kinds"].items()})

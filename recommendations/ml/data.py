@@ -1,7 +1,7 @@
 """The arrays that training and inference read: histories in compressed rows, and product attributes."""
 
 # N interactions, S shoppers, I products. Product 0 is padding, event type 0 is none.
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Self
 
 import numpy as np
@@ -86,11 +86,14 @@ class Catalogue:
     """What is known of each product.
 
     `attributes`: name -> [I + 1, M] value ids from 1, 0 where there is none; `sizes`: name -> number of values.
+    `keys` [I] and `labels` (name -> [V]) say what the numbers from 1 stand for, in words that other catalogues share.
     """
 
     products: int
     attributes: dict[str, Small]
     sizes: dict[str, int]
+    keys: tuple[str, ...] = ()
+    labels: dict[str, tuple[str, ...]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

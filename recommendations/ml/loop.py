@@ -85,6 +85,7 @@ def train(
     *,
     device: str = "cpu",
     checkpoint: bytes | None = None,
+    prepare: Callable[[Recommender], object] = lambda _: None,
     save: Callable[[bytes], None] = lambda _: None,
     report: Callable[[Epoch], None] = lambda _: None,
     check: Callable[[], None] = lambda: None,
@@ -94,10 +95,13 @@ def train(
     1. Each epoch seeds its random numbers from (seed, epoch) alone, so a resumed training repeats the same steps.
     2. After each epoch: full-ranking NDCG@10 on the validation baskets; `save` gets a checkpoint, `report` a row.
     3. Stop after `patience` epochs without a better one.
-    `check` is called every step; what it raises (`Cancelled`, a lost lease) ends the training.
+    `prepare` gets the untrained model, to begin with what an earlier one learnt. `check` is called every step; what
+    it raises (`Cancelled`, a lost lease) ends the training.
     """
     with reproducible(config.seed):
-        model = build(model_config, data.catalogue, len(data.kinds)).to(device)
+        model = build(model_config, data.catalogue, len(data.kinds))
+    prepare(model)
+    model.to(device)
     optimizer = torch.optim.AdamW(
         model.parameters(), lr=config.learning_rate, weight_decay=config.weight_decay, fused=True
     )

@@ -87,6 +87,15 @@ class ModelVersion(models.Model):
     state = models.CharField(_("state"), max_length=20, choices=State.choices, default=State.QUEUED)
     config = models.JSONField(_("configuration"))
     seed = models.PositiveIntegerField(_("seed"), default=1)
+    started_from = models.ForeignKey(
+        "self",
+        on_delete=models.SET_NULL,
+        null=True,
+        blank=True,
+        related_name="+",
+        verbose_name=_("started from"),
+        help_text=_("The version whose weights it began with."),
+    )
     is_publish_wanted = models.BooleanField(
         _("publish when ready"),
         default=False,

@@ -41,6 +41,7 @@ from recommendations.ml.bundle import Bundle
 from recommendations.ml.calibration import Calibration
 from recommendations.ml.config import SIZES
 from recommendations.ml.data import DAY, Catalogue, Histories, Ints
+from recommendations.ml.kinds import Kinds
 from recommendations.ml.model import Recommender
 from recommendations.ml.ranking import owned_mask, top
 from recommendations.models import Placement, Run
@@ -83,7 +84,7 @@ def made_model(products: int) -> Loaded:
         catalogue=catalogue,
         product_ids=np.arange(products + 1),
         category_ids=category.astype(np.int64),
-        event_type_ids=np.arange(3),
+        kinds=Kinds.of([(1, 1.0, True), (2, 1.0, True)], {}),
         companions=none.astype(np.int64),
         companion_log_p=none.astype(np.float32),
         popularity_log_p=none[:, 0].astype(np.float32),

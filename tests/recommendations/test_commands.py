@@ -103,6 +103,19 @@ def test_train_with_seeds_queues_versions_of_one_snapshot_and_publishes_the_firs
         run_command("train", seeds=0)
 
 
+def test_train_goes_on_from_an_earlier_version_and_says_what_it_cannot() -> None:
+    earlier = ModelVersionFactory()
+
+    run_command("train", no_wait=True, started_from=str(earlier.pk), incremental=14.0)
+
+    version = ModelVersion.objects.latest("pk")
+    assert (version.started_from, version.config) == (earlier, {"training": {"fresh_days": 14.0}})
+    with pytest.raises(CommandError, match=r"--from: no trained version live\. Remedy"):
+        run_command("train", started_from="live")
+    with pytest.raises(CommandError, match="--incremental needs --from"):
+        run_command("train", incremental=7.0)
+
+
 def test_train_takes_its_configuration_from_the_environment(settings: Settings) -> None:
     settings.TRAINING_CONFIG = {"size": "base"}
 

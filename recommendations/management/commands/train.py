@@ -11,7 +11,7 @@ from django.db import connection
 from django.utils import timezone
 
 from recommendations import figures, progress, services, snapshots, trainings
-from recommendations.models import ModelVersion, Snapshot
+from recommendations.models import ModelVersion, Run, Snapshot
 
 
 class Command(BaseCommand):
@@ -32,6 +32,19 @@ class Command(BaseCommand):
             metavar="N",
             help="train N versions that differ in their seed alone (SEED, SEED + 1, …) on one snapshot",
         )
+        parser.add_argument(
+            "--from",
+            dest="started_from",
+            metavar="VERSION",
+            help="begin with the weights of an earlier version: its number, or live",
+        )
+        parser.add_argument(
+            "--incremental",
+            type=float,
+            default=0.0,
+            metavar="DAYS",
+            help="with --from: train on the baskets of so many last days and a sample of older ones",
+        )
         parser.add_argument("--publish", action="store_true", help="precompute and publish it if it passes its gate")
         parser.add_argument("--inline", action="store_true", help="train here instead of on a worker")
         parser.add_argument("--no-wait", action="store_true", help="return as soon as it is queued")
@@ -39,6 +52,12 @@ class Command(BaseCommand):
     def handle(self, *args: Any, **options: Any) -> None:
         if options["seeds"] < 1:
             raise CommandError("--seeds must be at least 1")
+        self._started_from = self._earlier(options["started_from"])
+        if options["incremental"]:
+            if self._started_from is None:
+                raise CommandError("--incremental needs --from: there is nothing to continue")
+            training = {**options["config"].get("training", {}), "fresh_days": options["incremental"]}
+            options["config"] = {**options["config"], "training": training}
         shared = snapshots.freeze(at=timezone.now()) if options["seeds"] > 1 else None
         versions = [
             self._request(options, seed, shared) for seed in range(options["seed"], options["seed"] + options["seeds"])
@@ -58,6 +77,18 @@ class Command(BaseCommand):
         for line in figures.of_seeds(versions[0]):
             self.stdout.write(line)
 
+    def _earlier(self, wanted: str | None) -> ModelVersion | None:
+        if wanted is None:
+            return None
+        if wanted == "live":
+            run = Run.objects.live().select_related("version").first()
+            found = run.version if run else None
+        else:
+            found = ModelVersion.objects.trained().filter(pk=int(wanted)).first() if wanted.isdecimal() else None
+        if found is None:
+            raise CommandError(f"--from: no trained version {wanted}. Remedy: give the number of one, or live")
+        return found
+
     def _request(self, options: dict[str, Any], seed: int, snapshot: Snapshot | None) -> ModelVersion:
         """The first of several is the one that may be published."""
         try:
@@ -69,6 +100,7 @@ class Command(BaseCommand):
                 publish_when_ready=options["publish"] and seed == options["seed"],
                 is_sent=not options["inline"],
                 snapshot=snapshot,
+                started_from=self._started_from,
             )
         except services.BadConfiguration as error:
             raise CommandError(f"--config: {error}") from error

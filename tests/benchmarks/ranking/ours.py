@@ -15,6 +15,7 @@ from torch import Tensor
 
 from recommendations.ml.config import from_json
 from recommendations.ml.data import Histories, recent_popularity
+from recommendations.ml.kinds import Kinds
 from recommendations.ml.loop import Epoch, TrainingData, build, train
 from recommendations.ml.model import Recommender
 from recommendations.ml.ranking import period_of, rank
@@ -70,12 +71,11 @@ def main() -> None:
     chosen = configuration(prepared.name, task.contestant, has_times=prepared.has_times)
     chosen["training"]["seed"] = task.seed
     model_config, config = from_json(chosen)
-    event_types = len(prepared.is_target) - 1
+    flags = [bool(flag) for flag in prepared.is_target]
     data = TrainingData(
         histories=prepared.train,
         catalogue=prepared.catalogue,
-        event_types=event_types,
-        is_target=prepared.is_target,
+        kinds=Kinds.of([(number, 1.0, flag) for number, flag in enumerate(flags) if number], {}),
         validation=prepared.validation,
         validation_only="new",
     )
@@ -85,7 +85,7 @@ def main() -> None:
     try:
         model, _ = train(model_config, config, data, save=log.save, report=log.report, check=log.check)
     except CapReached:
-        model = build(model_config, prepared.catalogue, event_types)
+        model = build(model_config, prepared.catalogue, len(data.kinds))
         model.load_state_dict(torch.load(io.BytesIO(log.checkpoint), weights_only=True)["best"])
         model.eval()
     task.timer.lap("training")
