@@ -19,7 +19,7 @@ from explanations.methods.recency import recency
 from explanations.methods.soft_removal import soft_states
 
 HIDDEN = 64
-EPOCHS = 8
+EPOCHS = 40
 SPARSITY = 0.5  # what it costs to keep the whole history, in log p
 LEARNING_RATE = 3e-3
 

@@ -25,13 +25,16 @@ def greedy(asked: Question) -> Tensor:
     What stands first was not necessarily strongest alone: the set was chosen for what it carries together.
     """
     screening = _screened(asked)
-    value_BUK = screening.delta_BUK.clone()
+    return in_order(screening.delta_BUK, screening.chosen_BK3)
+
+
+def in_order(value_BUK: Tensor, chosen_BKS: Tensor) -> Tensor:
+    """The values with those of the chosen units raised above all others, in the order in which they were chosen."""
+    value_BUK = value_BUK.clone()
     top_BK = value_BUK.amax(1).clamp(min=0)
-    reasons = screening.chosen_BK3.shape[-1]
-    for place in range(reasons):
-        unit_BK = screening.chosen_BK3[..., place]
-        lifted = (top_BK + (reasons - place)).unsqueeze(1)
-        current = value_BUK.gather(1, unit_BK.clamp(min=0).unsqueeze(1))
-        chosen = (unit_BK != NOTHING).unsqueeze(1)
-        value_BUK.scatter_(1, unit_BK.clamp(min=0).unsqueeze(1), lifted.where(chosen, current))
+    for place in range(chosen_BKS.shape[-1]):
+        unit_B1K = chosen_BKS[..., place].unsqueeze(1)
+        lifted = (top_BK + (chosen_BKS.shape[-1] - place)).unsqueeze(1)
+        current = value_BUK.gather(1, unit_B1K.clamp(min=0))
+        value_BUK.scatter_(1, unit_B1K.clamp(min=0), lifted.where(unit_B1K != NOTHING, current))
     return value_BUK

@@ -6,6 +6,7 @@ from explanations.methods.attention import attention
 from explanations.methods.chance import chance
 from explanations.methods.gradient_input import gradient_input
 from explanations.methods.integrated_gradients import integrated_gradients
+from explanations.methods.joint import joint
 from explanations.methods.learned_mask import train
 from explanations.methods.leave_one_out import greedy, leave_one_out
 from explanations.methods.protocol import Method, Question
@@ -18,6 +19,7 @@ LEARNED = "learned_mask"
 
 METHODS: dict[str, Method] = {
     "greedy": greedy,
+    "joint": joint,
     "leave_one_out": leave_one_out,
     "shapley": shapley,
     "integrated_gradients": integrated_gradients,

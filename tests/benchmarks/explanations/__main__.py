@@ -21,13 +21,7 @@ from tests.benchmarks.explanations.summary import summarise
 
 RESULTS = Path(__file__).parent / "results"
 FEW = 64  # shoppers of the stages that ask every method several times
-NAMES = (
-    "greedy",
-    "leave_one_out",
-    "shapley",
-    LEARNED,
-    *(name for name in METHODS if name not in {"greedy", "leave_one_out", "shapley"}),
-)
+NAMES = (*METHODS, LEARNED)
 
 
 def main() -> None:

@@ -13,7 +13,8 @@ from torch import Tensor
 
 from explanations.methods.protocol import Question
 from explanations.methods.removal import Cases, states
-from recommendations.ml.model import History, Recommender
+from recommendations.ml.history import History
+from recommendations.ml.model import Recommender
 
 Operator = Literal["mask", "drop"]
 OPERATORS: tuple[Operator, ...] = ("mask", "drop")

@@ -14,6 +14,7 @@ LEFT, TOP, RIGHT, BOTTOM = 44, 30, 12, 26
 LEGEND = 70
 COLOURS = {
     "greedy": "#c1121f",
+    "joint": "#ff8fab",
     "leave_one_out": "#f4795b",
     "shapley": "#7b2d8b",
     "learned_mask": "#b58900",

@@ -11,6 +11,7 @@ from tests.benchmarks.explanations.summary import BY_SIZE, POS_RANK
 
 LABELS = {
     "greedy": "**greedy removal (ours)**",
+    "joint": "greedy, needed and enough",
     "leave_one_out": "leave-one-out",
     "shapley": "Shapley, 64 paired permutations",
     "learned_mask": "learned mask (LXR style)",
@@ -102,10 +103,8 @@ def detailed_tables(result: Mapping[str, Any]) -> str:
 
 
 def page(results: Mapping[str, Mapping[str, Any]]) -> str:
-    parts = [
-        "# Methods of explanation, compared\n\nWritten by `python -m tests.benchmarks.explanations`; "
-        "[what is measured](../README.md).\n"
-    ]
+    command = "`python -m tests.benchmarks.explanations`"
+    parts = [f"# Methods of explanation, compared\n\nWritten by {command}; [what is measured](../README.md).\n"]
     for name, result in results.items():
         facts = result["facts"]
         parts.append(

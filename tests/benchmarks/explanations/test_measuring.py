@@ -93,9 +93,7 @@ def test_dropped_effects_are_those_of_a_shopper_who_never_did_it(blocks: int) ->
     found = effects(asked, visible, asked.items_BK[0, :1], "drop")
 
     everything = never.cases.real_BL
-    assert torch.allclose(
-        found.log_p_X, effects(shorter, everything, asked.items_BK[0, :1], "mask").log_p_X, atol=1e-5
-    )
+    assert torch.allclose(found.log_p_X, effects(shorter, everything, asked.items_BK[0, :1], "mask").log_p_X, atol=1e-5)
 
 
 def test_closing_up_numbers_the_baskets_anew() -> None:
