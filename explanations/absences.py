@@ -6,11 +6,9 @@ from enum import StrEnum
 
 from catalog.models import Category, Interaction, Product, Shopper
 from catalog.services import NOT_INTERESTED
-from explanations.asking import FAILED, Answer, about, ask
+from explanations.asking import FAILED, LIST, Answer, about, ask
 from explanations.services import SHOWN, Recommendation, Recommendations, recommendations_for
 from recommendations.models import Placement, Run
-
-LIST = 10  # as many as a page shows
 
 
 class Absence(StrEnum):

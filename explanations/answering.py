@@ -11,10 +11,10 @@ from torch import Tensor
 from catalog.models import Interaction
 from catalog.models.interactions import InteractionQuerySet
 from explanations import engine, fallback, splitting
-from explanations.asking import Answer
+from explanations.asking import LIST, Answer
 from explanations.methods import removal
 from recommendations import inference
-from recommendations.ml.ranking import owned_mask
+from recommendations.ml.ranking import owned_mask, top
 from recommendations.models import Placement, Slate
 
 
@@ -101,6 +101,41 @@ def why_not(*, slate_id: int, product_id: int, last_id: int) -> Answer:
     return answer
 
 
+@torch.inference_mode()
+def interests(*, slate_id: int) -> Answer:
+    """What each thing in the history does to the first ten: its influence, and the ten without it.
+
+    Influence is the mean change of their log p, up or down, among all candidates. Candidates stay those of the full
+    history, as when the shopper leaves it out: a purchase that is not used stays bought.
+    """
+    found = asked(slate_id)
+    if found is None:
+        return {"units": [], "first": []}
+    model, cases, ids = found.shared.model.bundle.model, found.cases, found.shared.model.bundle.product_ids
+    units = int((cases.unit_item_BU[0] > 0).sum())
+    sets_1RS = torch.cat([torch.tensor([removal.NOTHING]), torch.arange(units)]).view(1, -1, 1)
+    states_RD = removal.states(model, cases, removal.without(cases, sets_1RS))[0]
+    scores_RI = _scores(found.shared, states_RD).masked_fill(~found.candidates_I, float("-inf"))
+    log_p_RI = scores_RI - torch.logsumexp(scores_RI, dim=1, keepdim=True)
+    values_RK, items_RK = top(scores_RI, LIST)
+    listed = [[int(ids[i]) for i in row] for row in items_RK.masked_fill(values_RK == float("-inf"), 0).tolist()]
+    lists = [[pk for pk in row if pk] for row in listed]
+    shown = items_RK[0][values_RK[0] > float("-inf")]
+    delta_UK = log_p_RI[:1, shown] - log_p_RI[1:, shown]
+    return {
+        "first": lists[0],
+        "units": [
+            {
+                "product": int(ids[int(cases.unit_item_BU[0, unit])]),
+                "influence": float(delta_UK[unit].abs().mean()),
+                "carries": int((delta_UK[unit] > 0).sum()),
+                "without": lists[unit + 1],
+            }
+            for unit in range(units)
+        ],
+    }
+
+
 def _scores(shared: engine.Context, state_RD: Tensor) -> Tensor:
     """[R, I + 1]"""
     return torch.nn.functional.linear(state_RD, shared.model.vectors_ID, shared.offset_I)
@@ -119,4 +154,4 @@ def _mask(shared: engine.Context, rows: InteractionQuerySet) -> Tensor:
     return mask
 
 
-ANSWERS: dict[str, Callable[..., Answer]] = {"why_not": why_not}
+ANSWERS: dict[str, Callable[..., Answer]] = {"why_not": why_not, "interests": interests}

@@ -26,6 +26,7 @@ QUEUE = "realtime"
 WAIT = 2.0  # seconds that a page waits; then it says "updating" and asks for itself
 PAUSE = 0.02
 ASKED_AGAIN = 15  # seconds after which a question that got lost is sent again
+LIST = 10  # as many products as a page shows
 KEPT = 600  # seconds that an answer is kept
 
 Answer = dict[str, Any]

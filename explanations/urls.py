@@ -2,7 +2,7 @@
 
 from django.urls import path
 
-from explanations.views import absences, acts, pages
+from explanations.views import absences, acts, interests, pages
 
 urlpatterns = [
     path("", pages.home, name="home"),
@@ -11,6 +11,7 @@ urlpatterns = [
     path("why/<slug:recommendation_id>/", pages.why, name="why"),
     path("why-not/<path:external_id>/", absences.why_not_page, name="why_not"),
     path("history/", pages.history, name="history"),
+    path("interests/", interests.interests, name="interests"),
     path("how/", pages.how, name="how"),
     path("acts/not-interested/", acts.not_interested, name="not_interested"),
     path("acts/show-again/", acts.show_product_again, name="show_again"),

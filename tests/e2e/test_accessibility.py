@@ -59,6 +59,8 @@ def test_every_page_is_for_everybody(
         "/products/22423/",
         why,
         "/history/",
+        "/interests/",
+        "/why-not/22430/",
         "/how/",
         "/no/",
     ]:

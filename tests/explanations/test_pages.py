@@ -350,7 +350,10 @@ def test_pages_stay_within_their_queries(
 INLINE = re.compile(r"<script(?![^>]*\bsrc=)|<style|\sstyle=|\son[a-z]+=|javascript:", re.IGNORECASE)
 
 
-def test_every_page_keeps_the_strict_policy(signed_in: Client, shop: Shop) -> None:
+def test_every_page_keeps_the_strict_policy(
+    signed_in: Client, shop: Shop, no_worker: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("explanations.asking.WAIT", 0.01)
     why = reverse("why", args=[first_id(shop)])
     signed_in.post(reverse("not_interested"), {"product": shop.products[5].pk})
 
@@ -361,6 +364,8 @@ def test_every_page_keeps_the_strict_policy(signed_in: Client, shop: Shop) -> No
         "/products/22423/",
         why,
         "/history/",
+        "/interests/",
+        "/why-not/22430/",
         "/how/",
         "/no/",
     ]:
