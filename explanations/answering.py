@@ -13,6 +13,7 @@ from catalog.models.interactions import InteractionQuerySet
 from explanations import engine, fallback, splitting
 from explanations.asking import LIST, Answer
 from explanations.methods import removal
+from explanations.methods.own import own
 from recommendations import inference
 from recommendations.ml.ranking import owned_mask, top
 from recommendations.models import Placement, Slate
@@ -40,6 +41,7 @@ class Asked:
         return 1 + int(ahead.sum())
 
 
+@torch.inference_mode()
 def asked(slate_id: int) -> Asked | None:
     """None where nothing is left of what the slate was made from."""
     slate = Slate.objects.select_related("run__version", "shopper").get(pk=slate_id)
@@ -53,6 +55,11 @@ def asked(slate_id: int) -> Asked | None:
     row = np.asarray([0])
     cases = removal.cases(model, lines.histories, row, now=int(shared.now.timestamp()))
     state_1D = removal.states(model, cases, cases.real_BL.unsqueeze(1))[:, 0]
+    scores_1I = _scores(shared, state_1D)
+    mine = own(model, cases)
+    if mine is not None:
+        added_1U = mine.added(state_1D, torch.tensor([0]), mine.exists_BU)
+        scores_1I = scores_1I.scatter_add(1, mine.column_BU, added_1U)
     owned_I = owned_mask(lines.histories, row, shared.model.products)[0]
     hidden_I = _mask(shared, Interaction.objects.hidden_by([slate.shopper_id], until=shared.now))
     if slate.placement == Placement.BUY_AGAIN:
@@ -66,7 +73,7 @@ def asked(slate_id: int) -> Asked | None:
         cases=cases,
         state_1D=state_1D,
         candidates_I=candidates_I,
-        scores_I=_scores(shared, state_1D)[0],
+        scores_I=scores_1I[0],
     )
 
 
@@ -89,9 +96,11 @@ def why_not(*, slate_id: int, product_id: int, last_id: int) -> Answer:
         "candidates": int(found.candidates_I.sum()),
     }
     if last:
-        arrays = splitting.split(
-            found.shared.model, found.state_1D, torch.tensor([[item, last]]), found.shared.offset_I
-        )
+        shared, items_1K = found.shared, torch.tensor([[item, last]])
+        repeat_1K = None
+        if shared.model.bundle.model.repeats is not None:
+            repeat_1K = (found.scores_I - _scores(shared, found.state_1D)[0])[items_1K]
+        arrays = splitting.split(shared.model, shared.means, found.state_1D, items_1K, shared.offset_I, repeat_1K)
         difference = arrays.parts_PBK[:, 0, 0] - arrays.parts_PBK[:, 0, 1]
         answer |= {
             "gap": float(found.scores_I[item] - found.scores_I[last]),

@@ -25,7 +25,7 @@ from explanations.contract import (
 from explanations.evidence import Units
 from explanations.explaining import CHANGES, Screened, Verified
 from explanations.services import SHOWN
-from explanations.splitting import SplitArrays
+from explanations.splitting import BIAS, POPULARITY, SplitArrays
 from explanations.verification import CUT, EMPTY, FULL, GROUP, ONLY_SINGLE, OPPOSING, PAIR, SINGLE, TRIPLE
 from recommendations.models import Placement
 
@@ -54,7 +54,7 @@ class Findings:
 def contracts(shared: "Context", found: Findings, units: list[Units]) -> list[tuple[Contract, ...]]:
     """The contracts of each shopper's products, as many as there are places; what is no candidate is nonsense."""
     replayed, screened = found.verified.replay, found.screened
-    general = found.split.parts_PBK[-2] + found.split.parts_PBK[-1]  # bias and recent popularity
+    general = found.split.part(BIAS) + found.split.part(POPULARITY)
     columns = zip(
         units,
         found.items_BK.tolist(),

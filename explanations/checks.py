@@ -11,14 +11,17 @@ from django.db import connection, transaction
 from torch import Tensor
 
 from catalog.models import Shopper
-from explanations import fidelity
+from explanations import explaining, fidelity
+from explanations.explaining import Ranked
 from explanations.methods import occlusion, removal
+from explanations.methods.own import own, sight
 from explanations.models import VersionCheck
+from explanations.verification import Candidates
 from recommendations import inference
 from recommendations.inference import Loaded, ShopperLines
 from recommendations.ml.data import Histories, Ints
 from recommendations.ml.metrics import paired_bootstrap
-from recommendations.ml.ranking import owned_mask, top
+from recommendations.ml.ranking import owned_mask
 from recommendations.models import ModelVersion
 
 SAMPLE = 256  # shoppers
@@ -83,10 +86,11 @@ def _sample(model: Loaded, *, now: datetime) -> tuple[ShopperLines, Ints]:
     return lines, np.flatnonzero(units >= FEWEST_UNITS)[:SAMPLE]
 
 
-def _ranked(model: Loaded, cases: removal.Cases, candidates_BI: Tensor, offset: Tensor) -> tuple[Tensor, Tensor]:
-    state = removal.states(model.bundle.model, cases, cases.real_BL.unsqueeze(1))[:, 0]
-    scores = (state @ model.vectors_ID.T + offset).masked_fill(~candidates_BI, float("-inf"))
-    return scores, top(scores, PRODUCTS)[1]
+def _ranked(model: Loaded, cases: removal.Cases, candidates_BI: Tensor, offset: Tensor) -> Ranked:
+    recommender = model.bundle.model
+    state = removal.states(recommender, cases, cases.real_BL.unsqueeze(1))[:, 0]
+    candidates = Candidates.of(candidates_BI, model.vectors_ID, offset, own(recommender, cases))
+    return explaining.ranked(state, candidates, PRODUCTS)
 
 
 @torch.inference_mode()
@@ -96,7 +100,7 @@ def _placebo(
     """Δ log p of the first products when an interaction that was inserted at random is masked again."""
     changed, inserted = insert_at_random(histories, rows, model.products, seed=seed)
     cases = removal.cases(model.bundle.model, changed, np.arange(len(rows)), now=int(now.timestamp()))
-    _, items = _ranked(model, cases, candidates, offset)
+    items = _ranked(model, cases, candidates, offset).column_BK
     unit = (cases.unit_item_BU == torch.from_numpy(inserted).unsqueeze(1)).int().argmax(1)
     sets = unit.view(-1, 1, 1).expand(-1, items.shape[1], 1)
     found = fidelity.measure(model.bundle.model, cases, sets, items, candidates, model.vectors_ID, offset)
@@ -135,9 +139,11 @@ def _faithfulness(
     """Means over the first products, [B] each."""
     recommender, vectors = model.bundle.model, model.vectors_ID
     cases = removal.cases(recommender, histories, rows, now=int(now.timestamp()))
-    scores, items = _ranked(model, cases, candidates, offset)
-    pool = occlusion.pool(scores, vectors, offset, occlusion.POOL)
-    ours = occlusion.screen(recommender, cases, pool, vectors[items], offset[items]).chosen_BK3
+    found = _ranked(model, cases, candidates, offset)
+    items = found.column_BK
+    seen = sight(found.candidates.own, found.pool_BN, items)
+    shared = removal.read(recommender, cases)
+    ours = occlusion.screen(recommender, cases, found.pool, vectors[items], offset[items], shared, seen).chosen_BK3
     count = items.shape[1]
     sets = {
         "ours": ours,
@@ -146,7 +152,7 @@ def _faithfulness(
     }
     result = {}
     for name, chosen in sets.items():
-        found = fidelity.measure(recommender, cases, chosen, items, candidates, vectors, offset)
-        result[f"{name}_del@3"] = found.deletion_BK.mean(1)
-        result[f"{name}_ins@3"] = found.insertion_BK.mean(1)
+        measured = fidelity.measure(recommender, cases, chosen, items, candidates, vectors, offset)
+        result[f"{name}_del@3"] = measured.deletion_BK.mean(1)
+        result[f"{name}_ins@3"] = measured.insertion_BK.mean(1)
     return result

@@ -17,6 +17,7 @@ from explanations.contract import Provenance
 from explanations.evidence import Units, units
 from explanations.explaining import Ranked, Screened, Verified
 from explanations.methods import grouping, removal
+from explanations.methods.own import own
 from explanations.methods.reading import Reading
 from explanations.services import SHOWN
 from explanations.slates import LONGEST_SLATE, ExplainedSlate
@@ -41,6 +42,7 @@ class Context:
     offset_I: Tensor
     shown_I: Tensor  # may be recommended
     new_I: Tensor  # launched lately
+    means: dict[str, Tensor]  # of the parts of the product vectors
     floor: float  # what a reason's Δ log p must reach
     codes: dict[int, str]  # of event types
 
@@ -65,6 +67,7 @@ def context(run: Run, *, now: datetime) -> Context:
         offset_I=inference.offset_I(model, as_of=now),
         shown_I=inference.recommendable(model),
         new_I=inference.launched_since(model, now - NEW),
+        means=splitting.means(model),
         floor=max(assembly.LEAST, checks.ensure(run.version, now=run.as_of).placebo_floor),
         codes=dict(EventType.objects.values_list("pk", "code")),
     )
@@ -160,6 +163,7 @@ def _hash(cases: removal.Cases, row: int) -> str:
     return hashlib.blake2b(content, digest_size=16).hexdigest()
 
 
+@torch.inference_mode()
 def _slates(shared: Context, batch: Batch, placement: Placement, candidates_BI: Tensor) -> Iterator[ExplainedSlate]:
     """1. Rank all candidates. 2. Screen the shown ones. 3. Replay what would be claimed. 4. Write the contracts.
 
@@ -169,11 +173,17 @@ def _slates(shared: Context, batch: Batch, placement: Placement, candidates_BI: 
     if len(number_J) == 1:  # nobody has a candidate
         return
     model = shared.model.bundle.model
-    candidates = Candidates.of(candidates_BI[:, number_J], shared.model.vectors_ID[number_J], shared.offset_I[number_J])
+    candidates = candidates_of(shared, batch.cases, candidates_BI, number_J)
     found = explaining.ranked(batch.state_BD, candidates, LONGEST_SLATE)
     screened = explaining.screened(model, batch.cases, batch.groups, found, batch.reading, shown=SHOWN)
     verified = explaining.verified(model, batch.cases, found, screened, batch.reading, floor=shared.floor)
     yield from written(shared, batch, placement, number_J, found, screened, verified)
+
+
+def candidates_of(shared: Context, cases: removal.Cases, candidates_BI: Tensor, number_J: Tensor) -> Candidates:
+    vectors_JD, offset_J = shared.model.vectors_ID[number_J], shared.offset_I[number_J]
+    mine = own(shared.model.bundle.model, cases, number_J)
+    return Candidates.of(candidates_BI[:, number_J], vectors_JD, offset_J, mine)
 
 
 def written(
@@ -195,7 +205,14 @@ def written(
         verified=verified,
         holds_BK3=holds(verified.replay, REASONS_ALONE, shared.floor),
         taker_BK=number_J[verified.taker_BK],
-        split=splitting.split(shared.model, batch.state_BD, items_BK[:, :shown], shared.offset_I),
+        split=splitting.split(
+            shared.model,
+            shared.means,
+            batch.state_BD,
+            items_BK[:, :shown],
+            shared.offset_I,
+            found.candidates.own_part(batch.state_BD.unsqueeze(1), found.column_BK[:, :shown]),
+        ),
         chances_BK=chances_BK,
     )
     contracts = assembly.contracts(shared, findings, batch.evidence)

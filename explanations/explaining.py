@@ -12,6 +12,7 @@ from torch import Tensor
 from explanations.methods import grouping, occlusion
 from explanations.methods.grouping import Groups, StrongestGroup
 from explanations.methods.occlusion import Pool, Screening
+from explanations.methods.own import sight
 from explanations.methods.partition import log_partition
 from explanations.methods.reading import Reading
 from explanations.methods.removal import NOTHING, Cases
@@ -48,7 +49,7 @@ class Ranked(NamedTuple):
     score_BK: Tensor
     log_p_BK: NDArray[np.float64]
     pool: Pool
-    leaders_BN: Tensor
+    pool_BN: Tensor  # columns
 
     @property
     def exists_BK(self) -> Tensor:
@@ -59,7 +60,8 @@ class Ranked(NamedTuple):
 def ranked(state_BD: Tensor, candidates: Candidates, count: int) -> Ranked:
     """Ties by product number."""
     everybody = torch.arange(len(state_BD))
-    scores_BJ = candidates.scores(state_BD, everybody)
+    all_BU = None if candidates.own is None else candidates.own.exists_BU
+    scores_BJ = candidates.scores(state_BD, everybody, all_BU)
     values_BN, column_BN = occlusion.strongest(scores_BJ, occlusion.POOL)
     score_BK, column_BK = in_order(values_BN, column_BN, count)
     return Ranked(
@@ -68,7 +70,7 @@ def ranked(state_BD: Tensor, candidates: Candidates, count: int) -> Ranked:
         score_BK=score_BK,
         log_p_BK=(score_BK - log_partition(scores_BJ).unsqueeze(1)).double().numpy(),
         pool=occlusion.pool_of(values_BN, column_BN, candidates.vectors_ID, candidates.offset_I),
-        leaders_BN=column_BN[:, :LEADERS],
+        pool_BN=column_BN,
     )
 
 
@@ -93,8 +95,9 @@ def screened(
     """What may carry each of the first products."""
     column_BK = found.column_BK[:, :shown]
     vectors, offset = found.candidates.vectors_ID[column_BK], found.candidates.offset_I[column_BK]
-    screening = occlusion.screen(model, cases, found.pool, vectors, offset, shared)
-    group = grouping.strongest(model, cases, groups, found.pool, vectors, offset, shared)
+    seen = sight(found.candidates.own, found.pool_BN, column_BK)
+    screening = occlusion.screen(model, cases, found.pool, vectors, offset, shared, seen)
+    group = grouping.strongest(model, cases, groups, found.pool, vectors, offset, shared, seen)
     return Screened(screening, group)
 
 
@@ -133,7 +136,7 @@ def verified(
     asked.rank_BKV[..., ONLY_SINGLE : ONLY_SINGLE + 3] = reason_BK3
     asked.log_p_BKV[..., OPPOSING : OPPOSING + 2] = asked.rank_BKV[..., OPPOSING : OPPOSING + 2] = opposing_BK2
     asked.place_BKV[..., SINGLE] = place_BK
-    first = answered(rows, column_BK, found.candidates, asked, found.leaders_BN)
+    first = answered(rows, column_BK, found.candidates, asked, found.pool_BN[:, :LEADERS])
 
     stays_BK = first.rank_BKV[..., SINGLE] <= first.rank_BKV[..., FULL]
     open_BK = ~holds(first, REASONS_ALONE, floor).any(-1) & (screen.group.category_BK > 0) & real_BK
@@ -144,7 +147,7 @@ def verified(
     )
     asked.place_BKV[..., PAIR] = asked.place_BKV[..., TRIPLE] = place_BK
     asked.log_p_BKV[..., GROUP] = asked.rank_BKV[..., GROUP] = open_BK
-    second = answered(rows, column_BK, found.candidates, asked, found.leaders_BN)
+    second = answered(rows, column_BK, found.candidates, asked, found.pool_BN[:, :LEADERS])
     replay = Replay(
         first.score_BKV,
         torch.where(asked.log_p_BKV, second.log_p_BKV, first.log_p_BKV),

@@ -45,7 +45,7 @@ def non_personal(shared: "Context") -> Iterator[ExplainedSlate]:
     scores = (state @ shared.model.vectors_ID.T + shared.offset_I).masked_fill(~shared.shown_I, float("-inf"))
     values, items = top(scores, LONGEST_SLATE)
     log_p = (values - torch.logsumexp(scores, dim=1, keepdim=True))[0]
-    arrays = splitting.split(shared.model, state, items, shared.offset_I)
+    arrays = splitting.split(shared.model, shared.means, state, items, shared.offset_I)
     chances = shared.model.bundle.calibrations[Placement.HOME.value](log_p.double().numpy())
     kept = values[0] > float("-inf")
     numbers = items[0][kept].tolist()

@@ -6,6 +6,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
+from explanations.methods.own import own
 from explanations.methods.removal import NOTHING, Cases, only, read, without
 from explanations.verification import Asked, Candidates, replay
 from recommendations.ml.model import Recommender
@@ -33,7 +34,7 @@ def measure(
     visible = torch.stack([full, without(cases, sets_BKS), only(cases, sets_BKS)], dim=2)
     yes = torch.ones(visible.shape[:3], dtype=torch.bool)
     asked = Asked(log_p_BKV=yes, rank_BKV=~yes, place_BKV=torch.zeros(yes.shape, dtype=torch.int64))
-    candidates = Candidates.of(candidates_BI, vectors_ID, offset_I)
+    candidates = Candidates.of(candidates_BI, vectors_ID, offset_I, own(model, cases))
     log_p = replay(model, cases, visible, items_BK, candidates, asked=asked, shared=read(model, cases)).log_p_BKV
     return Fidelity((log_p[..., 1] - log_p[..., 0]).exp(), (log_p[..., 2] - log_p[..., 0]).exp())
 

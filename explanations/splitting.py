@@ -1,6 +1,7 @@
 """A score by product part: exact, because nothing non-linear comes after the sum of the parts."""
 
 # B shoppers, K products, D width, P parts.
+from collections.abc import Mapping
 from typing import NamedTuple
 
 import numpy as np
@@ -12,6 +13,7 @@ from recommendations.inference import Loaded
 
 BIAS = "bias"
 POPULARITY = "recent_popularity"
+REPEAT = "repeat"  # what the product's own place in the history adds; 0 for a product that is not in it
 
 
 class SplitArrays(NamedTuple):
@@ -21,18 +23,36 @@ class SplitArrays(NamedTuple):
     parts_PBK: NDArray[np.float64]
     baseline_B: NDArray[np.float64]
 
+    def part(self, name: str) -> NDArray[np.float64]:
+        found: NDArray[np.float64] = self.parts_PBK[self.names.index(name)]
+        return found
+
 
 @torch.inference_mode()
-def split(model: Loaded, state_BD: Tensor, items_BK: Tensor, offset_I: Tensor) -> SplitArrays:
-    """s = baseline + Σ parts, with part = h · (its vector - its mean vector), and the two biases likewise."""
+def means(model: Loaded) -> dict[str, Tensor]:
+    """[D] the mean over the catalogue of each part of the product vectors."""
+    vectors, everything = model.bundle.model.products, torch.arange(1, model.products + 1)
+    return {name: vectors.part(name, everything).double().mean(0) for name in ("id", *vectors.names)}
+
+
+@torch.inference_mode()
+def split(
+    model: Loaded,
+    means: Mapping[str, Tensor],
+    state_BD: Tensor,
+    items_BK: Tensor,
+    offset_I: Tensor,
+    repeat_BK: Tensor | None = None,
+) -> SplitArrays:
+    """s = baseline + Σ parts, with part = h · (its vector - its mean vector), and the two biases likewise.
+
+    `repeat_BK`: what products get for being in the history, where the model has that term.
+    """
     vectors = model.bundle.model.products
     state = state_BD.double()
     baseline = torch.zeros(len(state), dtype=torch.float64)
     parts = []
-    names = ("id", *vectors.names)
-    everything = torch.arange(1, model.products + 1)
-    for name in names:
-        mean = vectors.part(name, everything).double().mean(0)
+    for name, mean in means.items():
         own = vectors.part(name, items_BK).double()
         parts.append(((own - mean) * state.unsqueeze(1)).sum(-1))
         baseline = baseline + state @ mean
@@ -41,4 +61,7 @@ def split(model: Loaded, state_BD: Tensor, items_BK: Tensor, offset_I: Tensor) -
         mean = column[1:].mean()
         parts.append(column[items_BK] - mean)
         baseline = baseline + mean
-    return SplitArrays((*names, BIAS, POPULARITY), torch.stack(parts).numpy(), baseline.numpy())
+    names = (*means, BIAS, POPULARITY)
+    if repeat_BK is not None:
+        names, parts = (*names, REPEAT), [*parts, repeat_BK.double()]
+    return SplitArrays(names, torch.stack(parts).numpy(), baseline.numpy())

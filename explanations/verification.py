@@ -13,6 +13,7 @@ from torch import Tensor
 
 from explanations.methods import partition
 from explanations.methods.occlusion import REASONS
+from explanations.methods.own import Own, shown_units
 from explanations.methods.partition import Floats, Numbers
 from explanations.methods.reading import Reading
 from explanations.methods.removal import Cases, only, without
@@ -45,26 +46,43 @@ class Candidates(NamedTuple):
     offset_I: Tensor
     eligible_BI: Tensor
     barred_BX: Tensor | None  # the others, padded with 0; None where they are many
+    own: Own | None  # what products that are units of the shopper's history get for that
 
     @classmethod
-    def of(cls, eligible_BI: Tensor, vectors_ID: Tensor, offset_I: Tensor) -> "Candidates":
+    def of(cls, eligible_BI: Tensor, vectors_ID: Tensor, offset_I: Tensor, own: Own | None = None) -> "Candidates":
         offset_I = offset_I.clone()
         offset_I[0] = float("-inf")
         counts_B = (~eligible_BI).sum(1)
         most = int(counts_B.max())
         if most > eligible_BI.shape[1] / FEW:
-            return cls(vectors_ID, offset_I, eligible_BI, None)
+            return cls(vectors_ID, offset_I, eligible_BI, None, own)
         owner, item = torch.nonzero(~eligible_BI, as_tuple=True)
         barred_BX = torch.zeros(len(eligible_BI), most, dtype=torch.int64)
         barred_BX[owner, torch.arange(len(owner)) - (torch.cumsum(counts_B, 0) - counts_B)[owner]] = item
-        return cls(vectors_ID, offset_I, eligible_BI, barred_BX)
+        return cls(vectors_ID, offset_I, eligible_BI, barred_BX, own)
 
-    def scores(self, state_RD: Tensor, owner_R: Tensor, out: Tensor | None = None) -> Tensor:
-        """[R, I]: -inf for what is not a candidate."""
+    def scores(
+        self, state_RD: Tensor, owner_R: Tensor, seen_RU: Tensor | None = None, out: Tensor | None = None
+    ) -> Tensor:
+        """[R, I]: -inf for what is not a candidate. `seen_RU`: the units that each row sees."""
         scores_RI = torch.addmm(self.offset_I, state_RD, self.vectors_ID.T, out=out)
+        if self.own is not None and seen_RU is not None:
+            scores_RI.scatter_add_(1, self.own.column_BU[owner_R], self.own.added(state_RD, owner_R, seen_RU))
         if self.barred_BX is None:
             return scores_RI.masked_fill_(~self.eligible_BI[owner_R], float("-inf"))
         return scores_RI.scatter_(1, self.barred_BX[owner_R], float("-inf"))
+
+    @torch.inference_mode()
+    def own_part(self, state_BRD: Tensor, items_BK: Tensor, seen_BRU: Tensor | None = None) -> Tensor | None:
+        """[B, R, K], or [B, K] of one row that sees all: what products get for being units of the history."""
+        if self.own is None:
+            return None
+        seen = self.own.exists_BU.unsqueeze(1) if seen_BRU is None else seen_BRU
+        owner_X = torch.arange(len(state_BRD)).repeat_interleave(state_BRD.shape[1])
+        added_BRU = self.own.added(state_BRD.flatten(0, 1), owner_X, seen.flatten(0, 1)).view(seen.shape)
+        unit_BK = shown_units(self.own, items_BK).unsqueeze(1).expand(-1, state_BRD.shape[1], -1)
+        part_BRK = added_BRU.gather(2, unit_BK.clamp(min=0)) * (unit_BK >= 0)
+        return part_BRK[:, 0] if seen_BRU is None else part_BRK
 
 
 class Replay(NamedTuple):
@@ -155,6 +173,9 @@ def answered(
     batch, products, count = asked.rank_BKV.shape
     vectors_BKD, offset_BK = candidates.vectors_ID[items_BK], candidates.offset_I[items_BK]
     scores_BRK = rows.state_BRD @ vectors_BKD.mT + offset_BK.unsqueeze(1)
+    part_BRK = candidates.own_part(rows.state_BRD, items_BK, rows.seen_BRU)
+    if part_BRK is not None:
+        scores_BRK = scores_BRK + part_BRK
     place_BKV = rows.place_F[rows.row_BX].view(batch, products, count)
     score_BKV = scores_BRK.transpose(1, 2).gather(2, place_BKV)
 
@@ -200,8 +221,12 @@ def _tiles(
     state_FD = rows.state_BRD[rows.owner_F, rows.place_F]
     state_TD, owner_T = torch.zeros(tile, state_FD.shape[1]), torch.zeros(tile, dtype=torch.int64)
     scores_TI = torch.empty(tile, len(candidates.vectors_ID))
+    seen_FU = None if rows.seen_BRU is None else rows.seen_BRU[rows.owner_F, rows.place_F]
+    seen_TU = None if seen_FU is None else torch.zeros(tile, seen_FU.shape[1], dtype=torch.bool)
     for step, first in enumerate(range(0, len(order), tile)):
         chosen = np.sort(order[first : first + tile])
         state_TD[: len(chosen)], owner_T[: len(chosen)] = state_FD[chosen], rows.owner_F[chosen]
-        candidates.scores(state_TD, owner_T, out=scores_TI)
+        if seen_FU is not None and seen_TU is not None:
+            seen_TU[: len(chosen)] = seen_FU[chosen]
+        candidates.scores(state_TD, owner_T, seen_TU, out=scores_TI)
         yield chosen, asking[bounds[step] : bounds[step + 1]], scores_TI.numpy()[: len(chosen)]

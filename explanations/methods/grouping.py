@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 
 from explanations.methods.occlusion import Pool, log_p
+from explanations.methods.own import Sight, seen_units
 from explanations.methods.reading import Reading
 from explanations.methods.removal import Cases, states
 from recommendations.ml.data import Ints
@@ -56,11 +57,13 @@ def strongest(
     vectors_BKD: Tensor,
     offset_BK: Tensor,
     shared: Reading | None = None,
+    sight: Sight | None = None,
 ) -> StrongestGroup:
     """Leave out each group as a whole; see `occlusion.screen`."""
     real_BL = cases.real_BL.unsqueeze(1)
     visible = torch.cat([real_BL, real_BL & ~found.lines_BGL], dim=1)
-    reached = log_p(states(model, cases, visible, shared), pool, vectors_BKD, offset_BK)
+    seen = None if sight is None else seen_units(cases, visible)
+    reached = log_p(states(model, cases, visible, shared), pool, vectors_BKD, offset_BK, sight, seen)
     delta_BKG = (reached[:, :1] - reached[:, 1:]).transpose(1, 2)
     delta_BKG = delta_BKG.masked_fill((found.category_BG == 0).unsqueeze(1), float("-inf"))
     value, index = delta_BKG.max(-1)

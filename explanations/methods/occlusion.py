@@ -6,6 +6,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
+from explanations.methods.own import Sight, seen_units
 from explanations.methods.partition import log_partition
 from explanations.methods.reading import Reading
 from explanations.methods.removal import NOTHING, Cases, states, without
@@ -51,10 +52,24 @@ def pool(scores_BI: Tensor, vectors_ID: Tensor, offset_I: Tensor, size: int) -> 
     return pool_of(*strongest(scores_BI, size), vectors_ID, offset_I)
 
 
-def log_p(state_BRD: Tensor, candidates: Pool, vectors_BKD: Tensor, offset_BK: Tensor) -> Tensor:
-    """[B, R, K] log-softmax of K products over the pool."""
-    partition = log_partition(state_BRD @ candidates.vectors_BJD.mT + candidates.offset_BJ.unsqueeze(1))
-    return state_BRD @ vectors_BKD.mT + offset_BK.unsqueeze(1) - partition.unsqueeze(-1)
+def log_p(
+    state_BRD: Tensor,
+    candidates: Pool,
+    vectors_BKD: Tensor,
+    offset_BK: Tensor,
+    sight: Sight | None = None,
+    seen_BRU: Tensor | None = None,
+) -> Tensor:
+    """[B, R, K] log-softmax of K products over the pool; with what their own units add, in rows that see them."""
+    logits_BRJ = state_BRD @ candidates.vectors_BJD.mT + candidates.offset_BJ.unsqueeze(1)
+    scores_BRK = state_BRD @ vectors_BKD.mT + offset_BK.unsqueeze(1)
+    if sight is not None and seen_BRU is not None:
+        owner_X = torch.arange(len(state_BRD)).repeat_interleave(state_BRD.shape[1])
+        added = sight.own.added(state_BRD.flatten(0, 1), owner_X, seen_BRU.flatten(0, 1)).view(seen_BRU.shape)
+        place, unit = sight.pool_BU.unsqueeze(1), sight.shown_BK.unsqueeze(1)
+        logits_BRJ = logits_BRJ.scatter_add(2, place.clamp(min=0).expand_as(added), added * (place >= 0))
+        scores_BRK = scores_BRK + added.gather(2, unit.clamp(min=0).expand_as(scores_BRK)) * (unit >= 0)
+    return scores_BRK - log_partition(logits_BRJ).unsqueeze(-1)
 
 
 @torch.inference_mode()
@@ -65,6 +80,7 @@ def leave_one_out(
     vectors_BKD: Tensor,
     offset_BK: Tensor,
     shared: Reading | None = None,
+    sight: Sight | None = None,
 ) -> tuple[Tensor, Tensor]:
     """log p [B, K] with everything, and [B, U, K] what of it is lost when a unit is left out, -inf where there is none.
 
@@ -73,7 +89,8 @@ def leave_one_out(
     batch, units = cases.unit_item_BU.shape
     each_BU1 = torch.arange(units).view(1, -1, 1).expand(batch, -1, -1)
     visible = without(cases, torch.cat([torch.full((batch, 1, 1), NOTHING), each_BU1], dim=1))
-    reached = log_p(states(model, cases, visible, shared), candidates, vectors_BKD, offset_BK)
+    seen = None if sight is None else seen_units(cases, visible)
+    reached = log_p(states(model, cases, visible, shared), candidates, vectors_BKD, offset_BK, sight, seen)
     lost = (reached[:, :1] - reached[:, 1:]).masked_fill((cases.unit_item_BU == 0).unsqueeze(-1), float("-inf"))
     return reached[:, 0], lost
 
@@ -86,13 +103,14 @@ def screen(
     vectors_BKD: Tensor,
     offset_BK: Tensor,
     shared: Reading | None = None,
+    sight: Sight | None = None,
 ) -> Screening:
     """1. Leave out each unit.
     2. The strongest unit opens; the next is the one of the best `GREEDY` whose joint removal costs most; again.
     A unit is chosen only while it makes the joint loss larger.
     """
     units, exists_BU = cases.unit_item_BU.shape[1], cases.unit_item_BU > 0
-    full_BK, delta_BUK = leave_one_out(model, cases, candidates, vectors_BKD, offset_BK, shared)
+    full_BK, delta_BUK = leave_one_out(model, cases, candidates, vectors_BKD, offset_BK, shared, sight)
     best = torch.topk(delta_BUK.transpose(1, 2), min(GREEDY, units), dim=-1)
     first = torch.where(best.values[..., :1] > 0, best.indices[..., :1], NOTHING)
     chosen, joint = first, best.values[..., :1].clamp(min=0)
@@ -103,7 +121,7 @@ def screen(
         repeated = (trial[..., :-1] == trial[..., -1:]).any(-1) | (best.values == float("-inf"))
         rows = distinct(model, cases, without(cases, trial.flatten(1, 2)), shared)
         place_BKG = rows.place_F[rows.row_BX].view(repeated.shape)
-        reached_BKR = log_p(rows.state_BRD, candidates, vectors_BKD, offset_BK).transpose(1, 2)
+        reached_BKR = log_p(rows.state_BRD, candidates, vectors_BKD, offset_BK, sight, rows.seen_BRU).transpose(1, 2)
         lost = full_BK.unsqueeze(-1) - reached_BKR.gather(2, place_BKG)
         lost = lost.masked_fill(repeated, float("-inf"))
         value, index = lost.max(-1, keepdim=True)

@@ -1,11 +1,13 @@
 """Many variants of the same histories, each distinct one computed once."""
 
-# B shoppers, X variants of a shopper's history, F distinct ones, R a shopper's most, L lines, D width.
+# B shoppers, X variants of a shopper's history, F distinct ones, R a shopper's most, L lines, U units,
+# D width.
 from typing import NamedTuple
 
 import torch
 from torch import Tensor
 
+from explanations.methods.own import seen_units
 from explanations.methods.reading import Reading
 from explanations.methods.removal import Cases, states
 from recommendations.ml.model import Recommender
@@ -14,7 +16,7 @@ from recommendations.ml.model import Recommender
 class Rows(NamedTuple):
     """The distinct histories, shopper after shopper: whose, which of that shopper's, and what they leave visible.
 
-    `row_BX`: which row each variant is.
+    `row_BX`: which row each variant is; `seen_BRU`: which units are seen, where the model asks for it.
     """
 
     owner_F: Tensor
@@ -22,6 +24,7 @@ class Rows(NamedTuple):
     visible_FL: Tensor
     state_BRD: Tensor
     row_BX: Tensor
+    seen_BRU: Tensor | None
 
 
 @torch.inference_mode()
@@ -39,7 +42,9 @@ def distinct(model: Recommender, cases: Cases, visible_BXL: Tensor, shared: Read
     visible_FL = visible_BXL.reshape(-1, length)[first]
     visible_BRL = torch.zeros(batch, int(place.max()) + 1, length, dtype=torch.bool)
     visible_BRL[owner, place] = visible_FL
-    return Rows(owner, place, visible_FL, states(model, cases, visible_BRL, shared), row.view(batch, count))
+    seen_BRU = None if model.repeats is None else seen_units(cases, visible_BRL)
+    state_BRD = states(model, cases, visible_BRL, shared)
+    return Rows(owner, place, visible_FL, state_BRD, row.view(batch, count), seen_BRU)
 
 
 def rectangle(owner_F: Tensor, batch: int) -> Tensor:

@@ -30,7 +30,7 @@ import numpy as np
 import torch
 
 from catalog.models import Shopper
-from explanations import engine, explaining
+from explanations import engine, explaining, splitting
 from explanations.methods import occlusion, removal
 from explanations.methods.reading import last_block
 from explanations.slates import LONGEST_SLATE
@@ -130,6 +130,7 @@ def made_context(model: Loaded) -> engine.Context:
         shown_I=shown,
         new_I=torch.zeros_like(shown),
         floor=0.0488,
+        means=splitting.means(model),
         codes={1: "purchase", 2: "view"},
     )
 

@@ -38,7 +38,7 @@ PRODUCTS = 40
 class World:
     """Forty products, eight shoppers with five baskets each, and a live run of a model with random weights."""
 
-    def __init__(self, *, blocks: int) -> None:
+    def __init__(self, *, blocks: int, uses_repeats: bool = False) -> None:
         chance = np.random.default_rng(11)
         categories = [CategoryFactory() for _ in range(4)]
         launched_at = NOON - timedelta(days=300)
@@ -59,12 +59,15 @@ class World:
             for number in chance.choice(PRODUCTS, int(chance.integers(1, 4)), replace=False)
         ]
         Interaction.objects.bulk_create(rows)
-        self.run = self._published(blocks)
+        self.run = self._published(blocks, uses_repeats)
 
-    def _published(self, blocks: int) -> Run:
+    def _published(self, blocks: int, uses_repeats: bool) -> Run:
         version: ModelVersion = ModelVersionFactory()
         name = artifacts.weights_name(version.pk)
-        version.weights, version.weights_checksum = name, artifacts.save_bytes(name, bundles.dump(self._bundle(blocks)))
+        version.weights, version.weights_checksum = (
+            name,
+            artifacts.save_bytes(name, bundles.dump(self._bundle(blocks, uses_repeats))),
+        )
         version.save()
         inference._loaded.pop(version.pk, None)
         run = RunFactory(version=version, as_of=NOON)
@@ -72,8 +75,8 @@ class World:
         VersionCheck.objects.create(version=version, placebo_floor=0.0, measures={})
         return publish(run)
 
-    def _bundle(self, blocks: int) -> bundles.Bundle:
-        model = random_model(7, blocks=blocks, products=PRODUCTS, history=64)
+    def _bundle(self, blocks: int, uses_repeats: bool) -> bundles.Bundle:
+        model = random_model(7, blocks=blocks, products=PRODUCTS, history=64, uses_repeats=uses_repeats)
         zeros = np.zeros((PRODUCTS + 1, 1))
         even = Calibration(knots=(-20.0, 0.0), chances=(0.0, 1.0))
         return bundles.Bundle(
@@ -103,9 +106,14 @@ def blocks() -> int:
 
 
 @pytest.fixture
-def world(blocks: int, monkeypatch: pytest.MonkeyPatch) -> World:
+def uses_repeats() -> bool:
+    return False
+
+
+@pytest.fixture
+def world(blocks: int, uses_repeats: bool, monkeypatch: pytest.MonkeyPatch) -> World:
     monkeypatch.setattr("explanations.engine.timezone.now", lambda: NOON)
-    return World(blocks=blocks)
+    return World(blocks=blocks, uses_repeats=uses_repeats)
 
 
 def home(shoppers: Sequence[Shopper]) -> dict[int, ExplainedSlate]:
@@ -190,8 +198,10 @@ def test_whoever_uses_nothing_any_more_has_no_slate(world: World) -> None:
     assert list(home([shopper, other])) == [other.pk]
 
 
-def test_parts_and_shares_add_up_to_the_score(world: World) -> None:
-    contracts = [stated for slate in home(world.shoppers).values() for stated in slate.contracts]
+@pytest.mark.parametrize("uses_repeats", [False, True])
+def test_parts_and_shares_add_up_to_the_score(world: World, uses_repeats: bool) -> None:
+    slates = engine.refresh([shopper.pk for shopper in world.shoppers])
+    contracts = [stated for slate in slates for stated in slate.contracts]
 
     assert len(contracts) >= 80
     for stated in contracts:
@@ -201,7 +211,9 @@ def test_parts_and_shares_add_up_to_the_score(world: World) -> None:
         tolerance = 1e-5 * max(1.0, abs(score))
         assert abs(split.residual) <= tolerance
         assert abs(split.baseline + sum(split.parts.values()) - score) <= tolerance
-        assert set(split.parts) == {"id", "group", "bias", "recent_popularity"}
+        assert set(split.parts) == {"id", "group", "bias", "recent_popularity"} | (
+            {"repeat"} if uses_repeats else set()
+        )
         assert abs(shares.nothing + shares.rest + sum(shares.reasons) - score) <= 1e-9 * max(1.0, abs(score))
 
 
