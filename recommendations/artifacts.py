@@ -41,6 +41,21 @@ def save_bytes(name: str, data: bytes) -> str:
     return hashlib.sha256(data).hexdigest()
 
 
+def save_file(name: str, file: IO[bytes]) -> None:
+    """Store what `file` holds from its beginning under `name`, a chunk at a time, replacing what was there."""
+    file.seek(0)
+    if storages["artifacts"].save(name, File(file)) != name:
+        raise ImproperlyConfigured(f"The artifact storage renamed {name}. Remedy: choose one that overwrites")
+
+
+def open_file(name: str) -> IO[bytes] | None:
+    """What was stored under `name`, checked by its chunks' own checksums; None where there is nothing."""
+    try:
+        return cast(IO[bytes], storages["artifacts"].open(name))
+    except FileNotFoundError:
+        return None
+
+
 def load_bytes(name: str, checksum: str) -> bytes:
     """What was stored under `name`. Raises FileNotFoundError, or ArtifactDamaged when it is not what was saved."""
     with storages["artifacts"].open(name) as file:
@@ -48,15 +63,6 @@ def load_bytes(name: str, checksum: str) -> bytes:
     if hashlib.sha256(data).hexdigest() != checksum:
         raise ArtifactDamaged(f"{name} has another checksum than recorded")
     return data
-
-
-def read_bytes(name: str) -> bytes | None:
-    """What was stored under `name`, checked by its chunks' own checksums; None where there is nothing."""
-    try:
-        with storages["artifacts"].open(name) as file:
-            return cast(bytes, file.read())
-    except FileNotFoundError:
-        return None
 
 
 def delete(name: str) -> None:

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from datetime import datetime
 from functools import cached_property
-from typing import Any
+from typing import IO, Any
 
 import numpy as np
 import torch
@@ -65,7 +65,7 @@ def run(version: ModelVersion, lease: leases.Lease[ModelVersion], at: datetime) 
         device=device,
         checkpoint=_checkpoint(version),
         prepare=_beginning(version, arrays),
-        save=lambda data: _save(version, data),
+        save=lambda file: _save(version, file),
         report=_reporter(version),
         check=check,
     )
@@ -141,12 +141,12 @@ def _describe(version: ModelVersion, *, config: dict[str, Any], device: str) -> 
     )
 
 
-def _checkpoint(version: ModelVersion) -> bytes | None:
-    return artifacts.read_bytes(artifacts.checkpoint_name(version.pk))
+def _checkpoint(version: ModelVersion) -> IO[bytes] | None:
+    return artifacts.open_file(artifacts.checkpoint_name(version.pk))
 
 
-def _save(version: ModelVersion, data: bytes) -> None:
-    artifacts.save_bytes(artifacts.checkpoint_name(version.pk), data)
+def _save(version: ModelVersion, file: IO[bytes]) -> None:
+    artifacts.save_file(artifacts.checkpoint_name(version.pk), file)
 
 
 def _reporter(version: ModelVersion) -> Callable[[Epoch], None]:

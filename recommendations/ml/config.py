@@ -37,6 +37,7 @@ class TrainingConfig:
 
     epochs: int = 10
     patience: int = 2  # epochs without a better validation NDCG@10
+    validated_shoppers: int = 20_000  # at most so many, evenly taken, are asked after each epoch
     batch_lines: int = 12_000  # history lines in a batch, padding included: bounds memory whatever the data
     learning_rate: float = 2e-3
     weight_decay: float = 0.01
@@ -52,8 +53,8 @@ class TrainingConfig:
     seed: int = 1
 
     def __post_init__(self) -> None:
-        if self.epochs < 1 or self.patience < 1:
-            raise ValueError("epochs and patience must be at least 1")
+        if self.epochs < 1 or self.patience < 1 or self.validated_shoppers < 1:
+            raise ValueError("epochs, patience and validated_shoppers must be at least 1")
         if self.learning_rate <= 0:
             raise ValueError("learning_rate must be positive")
         if not 0 <= self.masking <= 1:

@@ -108,6 +108,20 @@ class NextBaskets:
     items: Small
     now: int
 
+    def some(self, most: int) -> Self:
+        """At most so many of the shoppers, evenly taken."""
+        if len(self.shoppers) <= most:
+            return self
+        chosen = np.linspace(0, len(self.shoppers) - 1, most).astype(np.int64)
+        counts = np.diff(self.offsets)[chosen]
+        lines = np.repeat(self.offsets[chosen] - np.concatenate([[0], np.cumsum(counts)[:-1]]), counts)
+        return type(self)(
+            shoppers=self.shoppers[chosen],
+            offsets=np.concatenate([[0], np.cumsum(counts)]),
+            items=self.items[lines + np.arange(len(lines))],
+            now=self.now,
+        )
+
 
 def next_baskets(histories: Histories, targets: NDArray[np.bool_], *, start: int, end: int) -> NextBaskets:
     """Each shopper's first basket in [start, end), for shoppers who have a history before `start`.
@@ -147,4 +161,4 @@ def recent_popularity(histories: Histories, products: int, *, start: int, end: i
         period = arrival + lag
         inside = (period >= 0) & (period < periods)
         np.add.at(counts, (period[inside], items[inside]), 1)
-    return np.log1p(counts)
+    return np.log1p(counts, out=counts)

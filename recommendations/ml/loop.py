@@ -1,11 +1,12 @@
 """Training: epochs until the validation NDCG@10 stops rising, resumable from any epoch's end to the same bytes."""
 
 # E shoppers, I products, P periods.
-import io
+import tempfile
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from typing import IO
 
 import numpy as np
 import torch
@@ -84,9 +85,9 @@ def train(
     data: TrainingData,
     *,
     device: str = "cpu",
-    checkpoint: bytes | None = None,
+    checkpoint: IO[bytes] | None = None,
     prepare: Callable[[Recommender], object] = lambda _: None,
-    save: Callable[[bytes], None] = lambda _: None,
+    save: Callable[[IO[bytes]], None] | None = None,
     report: Callable[[Epoch], None] = lambda _: None,
     check: Callable[[], None] = lambda: None,
 ) -> tuple[Recommender, list[Epoch]]:
@@ -117,7 +118,7 @@ def train(
         began = time.monotonic()
         with reproducible(config.seed * 1_000_003 + number):
             loss = _epoch(model, optimizer, batches, config, number, popularity_PI, start, check)
-        ndcg = _validate(model, data, popularity_PI, start)
+        ndcg = _validate(model, data, popularity_PI, start, config.validated_shoppers)
         epoch = Epoch(number=number, loss=loss, ndcg=ndcg, seconds=time.monotonic() - began)
         state.epochs.append(epoch)
         if ndcg > state.best_ndcg:
@@ -125,7 +126,10 @@ def train(
             state.best = {name: value.detach().clone() for name, value in model.state_dict().items()}
         best_at = max(state.epochs, key=lambda e: (e.ndcg, -e.number)).number
         state.is_finished = number >= config.epochs or number - best_at >= config.patience
-        save(_dump(state, model, optimizer))
+        if save is not None:
+            with tempfile.TemporaryFile() as file:
+                _dump(state, model, optimizer, file)
+                save(file)
         report(epoch)
     model.load_state_dict(state.best)
     return model.eval().to("cpu"), state.epochs
@@ -174,9 +178,9 @@ def _epoch(
     return total / max(weights, 1e-9)
 
 
-def _validate(model: Recommender, data: TrainingData, popularity_PI: Tensor | None, start: int) -> float:
+def _validate(model: Recommender, data: TrainingData, popularity_PI: Tensor | None, start: int, most: int) -> float:
     model.eval()
-    targets = data.validation
+    targets = data.validation.some(most)
     popularity = None
     if popularity_PI is not None:
         popularity = popularity_PI[period_of(torch.tensor(targets.now), start, len(popularity_PI))]
@@ -193,8 +197,7 @@ def _validate(model: Recommender, data: TrainingData, popularity_PI: Tensor | No
     return float(per_shopper(found, np.diff(targets.offsets), at=10)["ndcg@10"].mean())
 
 
-def _dump(state: State, model: Recommender, optimizer: torch.optim.Optimizer) -> bytes:
-    buffer = io.BytesIO()
+def _dump(state: State, model: Recommender, optimizer: torch.optim.Optimizer, file: IO[bytes]) -> None:
     torch.save(
         {
             "epochs": [(e.number, e.loss, e.ndcg, e.seconds) for e in state.epochs],
@@ -204,13 +207,13 @@ def _dump(state: State, model: Recommender, optimizer: torch.optim.Optimizer) ->
             "model": model.state_dict(),
             "optimizer": optimizer.state_dict(),
         },
-        buffer,
+        file,
     )
-    return buffer.getvalue()
+    file.seek(0)
 
 
-def _restore(checkpoint: bytes, model: Recommender, optimizer: torch.optim.Optimizer) -> State:
-    stored = torch.load(io.BytesIO(checkpoint), weights_only=True)
+def _restore(checkpoint: IO[bytes], model: Recommender, optimizer: torch.optim.Optimizer) -> State:
+    stored = torch.load(checkpoint, weights_only=True)
     model.load_state_dict(stored["model"])
     optimizer.load_state_dict(stored["optimizer"])
     return State(

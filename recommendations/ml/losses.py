@@ -33,9 +33,9 @@ class Queries:
         """[R, J] scores of distinct products."""
         scores_RJ = torch.addmm(self.model.bias(columns_J).squeeze(-1), self.state_RD, vectors_JD.T)
         if self.popularity_PI is not None and self.period_R is not None:
-            popularity_RI = self.popularity_PI[self.period_R]
             is_everything = len(columns_J) == self.model.bias.num_embeddings - 1
-            popularity_RJ = popularity_RI[:, 1:] if is_everything else popularity_RI[:, columns_J]
+            popularity_PJ = self.popularity_PI[:, 1:] if is_everything else self.popularity_PI[:, columns_J]
+            popularity_RJ = popularity_PJ[self.period_R]
             scores_RJ = torch.addcmul(scores_RJ, self.model.popularity_weight, popularity_RJ)
         if len(self.met_row_P):
             position_I = torch.full((self.model.bias.num_embeddings,), -1, device=columns_J.device)

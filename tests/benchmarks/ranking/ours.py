@@ -7,7 +7,7 @@ python -m tests.benchmarks.ranking.ours ours|ours-ids|ours-unmasked PREPARED ANS
 import io
 import time
 from dataclasses import asdict, dataclass, field
-from typing import Any
+from typing import IO, Any
 
 import numpy as np
 import torch
@@ -46,8 +46,8 @@ class Log:
         self.last, self.steps = now, self.steps + 1
         self.task.timer.check()
 
-    def save(self, checkpoint: bytes) -> None:
-        self.checkpoint = checkpoint
+    def save(self, checkpoint: IO[bytes]) -> None:
+        self.checkpoint = checkpoint.read()
 
     def report(self, epoch: Epoch) -> None:
         self.epochs.append(epoch)

@@ -110,3 +110,17 @@ def test_an_epoch_is_a_function_of_seed_and_number(epoch: int) -> None:
 
     assert one == other
     assert one != [batch.item_T.tolist() for batch in makers[0].epoch(epoch + 1)]
+
+
+def test_some_shoppers_keep_their_baskets() -> None:
+    histories = histories_of([[(DAY, 1, 1), (2 * DAY, row + 2, 1), (2 * DAY, row + 3, 1)] for row in range(5)])
+    asked = next_baskets(histories, np.ones(15, bool), start=2 * DAY, end=3 * DAY)
+
+    some = asked.some(3)
+
+    assert (some.shoppers.tolist(), some.offsets.tolist(), some.items.tolist()) == (
+        [0, 2, 4],
+        [0, 2, 4, 6],
+        [2, 3, 4, 5, 6, 7],
+    )
+    assert asked.some(5) is asked
