@@ -288,6 +288,7 @@ LOGGING: dict[str, Any] = {
 SHOP_NAME = env.str("SHOP_NAME", default="Because")
 PAGE_TITLE_SUFFIX = _("recommendations with a reason")
 TRAINING_DEVICE = env.str("TRAINING_DEVICE", default="auto")
+TRAINING_PROCESSES = env.int("TRAINING_PROCESSES", default=0)  # 0: one for each GPU, one on a CPU
 TRAINING_CONFIG = env.json("TRAINING_CONFIG", default={})  # of trainings that are not told otherwise
 CODE_REVISION = env.str("CODE_REVISION", default=code_revision(BASE_DIR))  # recorded with every training
 # Composition: what the catalogue asks for when a shopper's history changed. It knows the name only.

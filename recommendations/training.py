@@ -15,14 +15,15 @@ from django.utils import timezone
 from numpy.typing import NDArray
 from torch import Tensor
 
-from recommendations import artifacts, gates, inference, leases, snapshots, trainings
+from recommendations import artifacts, gates, inference, leases, ranks, snapshots, trainings
 from recommendations.ml import bundle as bundles
 from recommendations.ml import companions as together
 from recommendations.ml import evaluation, transfer
-from recommendations.ml.config import from_json, to_json
+from recommendations.ml.config import ModelConfig, TrainingConfig, from_json, to_json
 from recommendations.ml.data import DAY, Histories, Ints, next_baskets, recent_popularity
 from recommendations.ml.loop import Epoch, TrainingData, train
 from recommendations.ml.model import Recommender
+from recommendations.ml.parallel import Group
 from recommendations.ml.ranking import period_of
 from recommendations.models import ModelVersion, Placement, Run, Snapshot, TrainingEpoch
 from recommendations.snapshots import Arrays
@@ -50,25 +51,24 @@ def run(version: ModelVersion, lease: leases.Lease[ModelVersion], at: datetime) 
         if lease.is_cancelled():
             raise leases.Cancelled(version.pk)
 
-    model_config, config = from_json(version.config)
-    config = replace(config, seed=version.seed)
     device = choose_device(settings.TRAINING_DEVICE)
     snapshot = version.snapshot or _freeze(version, at)
-    arrays = snapshots.build(snapshot)
-    split = _Split(arrays, snapshot)
+    arrays, split, model_config, config = _job(version, snapshot)
     _describe(version, config=to_json(model_config, config), device=device)
 
-    model, _ = train(
-        model_config,
-        config,
-        split.training(),
-        device=device,
-        checkpoint=_checkpoint(version),
-        prepare=_beginning(version, arrays),
-        save=lambda file: _save(version, file),
-        report=_reporter(version),
-        check=check,
-    )
+    with ranks.started(version_id=version.pk, device=device) as group:
+        model, _ = train(
+            model_config,
+            config,
+            split.training(),
+            device=device,
+            group=group,
+            checkpoint=_checkpoint(version),
+            prepare=_beginning(version, arrays),
+            save=lambda file: _save(version, file),
+            report=_reporter(version),
+            check=check,
+        )
     check()
     metrics, calibrations, calibration, companions = _measure(model, arrays, split, check)
     live = _live_metrics(arrays, split.test)
@@ -120,6 +120,28 @@ def _beginning(version: ModelVersion, arrays: Arrays) -> Callable[[Recommender],
         logger.info("started from", extra={"version": version.pk, "earlier": earlier.pk, **found})
 
     return prepare
+
+
+def _job(version: ModelVersion, snapshot: Snapshot) -> tuple[Arrays, "_Split", ModelConfig, TrainingConfig]:
+    model_config, config = from_json(version.config)
+    arrays = snapshots.build(snapshot)
+    return arrays, _Split(arrays, snapshot), model_config, replace(config, seed=version.seed)
+
+
+def run_beside(version: ModelVersion, group: Group, *, device: str) -> None:
+    """Another process's share of a training; the leader saves, reports, measures and says when it is over."""
+    if version.snapshot is None:
+        raise ValueError(f"{version} has no snapshot yet")
+    arrays, split, model_config, config = _job(version, version.snapshot)
+    train(
+        model_config,
+        config,
+        split.training(),
+        device=device,
+        group=group,
+        checkpoint=_checkpoint(version),
+        prepare=_beginning(version, arrays),
+    )
 
 
 def choose_device(wanted: str) -> str:

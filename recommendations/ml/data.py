@@ -112,12 +112,18 @@ class NextBaskets:
         """At most so many of the shoppers, evenly taken."""
         if len(self.shoppers) <= most:
             return self
-        chosen = np.linspace(0, len(self.shoppers) - 1, most).astype(np.int64)
-        counts = np.diff(self.offsets)[chosen]
-        lines = np.repeat(self.offsets[chosen] - np.concatenate([[0], np.cumsum(counts)[:-1]]), counts)
+        return self._of(np.linspace(0, len(self.shoppers) - 1, most).astype(np.int64))
+
+    def every(self, step: int, first: int) -> Self:
+        """Every so many-th of the shoppers, from one on."""
+        return self if step == 1 else self._of(np.arange(first, len(self.shoppers), step))
+
+    def _of(self, rows: Ints) -> Self:
+        counts = np.diff(self.offsets)[rows]
+        lines = np.repeat(self.offsets[rows] - (np.cumsum(counts) - counts), counts)
         return type(self)(
-            shoppers=self.shoppers[chosen],
-            offsets=np.concatenate([[0], np.cumsum(counts)]),
+            shoppers=self.shoppers[rows],
+            offsets=np.concatenate([[0], np.cumsum(counts)]).astype(np.int64),
             items=self.items[lines + np.arange(len(lines))],
             now=self.now,
         )

@@ -1,9 +1,10 @@
 """Training: epochs until the validation NDCG@10 stops rising, resumable from any epoch's end to the same bytes."""
 
 # E shoppers, I products, P periods.
+import itertools
 import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import IO
@@ -12,13 +13,14 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from recommendations.ml.batches import BatchMaker
+from recommendations.ml.batches import Batch, BatchMaker
 from recommendations.ml.config import ModelConfig, TrainingConfig
 from recommendations.ml.data import Catalogue, Histories, NextBaskets, Unwanted, recent_popularity
 from recommendations.ml.kinds import Kinds
 from recommendations.ml.losses import next_basket_loss
 from recommendations.ml.metrics import hits, per_shopper
 from recommendations.ml.model import Recommender
+from recommendations.ml.parallel import ALONE, Group
 from recommendations.ml.ranking import period_of, rank
 
 
@@ -85,6 +87,7 @@ def train(
     data: TrainingData,
     *,
     device: str = "cpu",
+    group: Group = ALONE,
     checkpoint: IO[bytes] | None = None,
     prepare: Callable[[Recommender], object] = lambda _: None,
     save: Callable[[IO[bytes]], None] | None = None,
@@ -96,13 +99,17 @@ def train(
     1. Each epoch seeds its random numbers from (seed, epoch) alone, so a resumed training repeats the same steps.
     2. After each epoch: full-ranking NDCG@10 on the validation baskets; `save` gets a checkpoint, `report` a row.
     3. Stop after `patience` epochs without a better one.
-    `prepare` gets the untrained model, to begin with what an earlier one learnt. `check` is called every step; what
-    it raises (`Cancelled`, a lost lease) ends the training.
+    With several processes each takes its share of a step's batches and of the validation shoppers, and all end with the
+    same weights; only the leader is given `save` and `report`. `prepare` gets the untrained model, to begin with what
+    an earlier one learnt. `check` is called every step; what it raises (`Cancelled`, a lost lease) ends the training.
     """
     with reproducible(config.seed):
         model = build(model_config, data.catalogue, len(data.kinds))
     prepare(model)
     model.to(device)
+    if config.is_compiled:
+        for block in model.blocks:
+            block.compile(dynamic=True)
     optimizer = torch.optim.AdamW(
         model.parameters(), lr=config.learning_rate, weight_decay=config.weight_decay, fused=True
     )
@@ -117,8 +124,8 @@ def train(
         number = len(state.epochs) + 1
         began = time.monotonic()
         with reproducible(config.seed * 1_000_003 + number):
-            loss = _epoch(model, optimizer, batches, config, number, popularity_PI, start, check)
-        ndcg = _validate(model, data, popularity_PI, start, config.validated_shoppers)
+            loss = _epoch(model, optimizer, batches, config, number, popularity_PI, start, check, group)
+        ndcg = _validate(model, data, popularity_PI, start, config.validated_shoppers, group)
         epoch = Epoch(number=number, loss=loss, ndcg=ndcg, seconds=time.monotonic() - began)
         state.epochs.append(epoch)
         if ndcg > state.best_ndcg:
@@ -153,16 +160,46 @@ def _epoch(
     popularity_PI: Tensor | None,
     start: int,
     check: Callable[[], None],
+    group: Group,
 ) -> float:
+    """Steps of `accumulate` batches each; a batch's random numbers are its own, whichever process it falls to."""
     model.train()
     device = model.empty.device
     popularity = None if popularity_PI is None else popularity_PI.to(device)
     total, weights = 0.0, 0.0
-    for made in batches.epoch(number):
+    for step in _steps(batches.epoch(number), config.accumulate):
         check()
-        batch = made.to(device)
-        period = None if popularity is None else period_of(batch.now_BQ, start, len(popularity))
-        loss, weight = next_basket_loss(
+        optimizer.zero_grad(set_to_none=True)
+        step_loss, step_weight = 0.0, 0.0
+        for place, made in step[group.rank :: group.size]:
+            torch.manual_seed((config.seed * 1_000_003 + number) * 1_000_003 + place)
+            loss, weight = _loss(model, made.to(device), config, popularity, start)
+            loss.backward()
+            step_loss, step_weight = step_loss + loss.item(), step_weight + weight.item()
+        group.sum_gradients(model.parameters())
+        step_loss, step_weight = group.total(step_loss), group.total(step_weight)
+        for parameter in model.parameters():
+            if parameter.grad is not None:
+                parameter.grad /= step_weight
+        torch.nn.utils.clip_grad_norm_(model.parameters(), config.clip)
+        optimizer.step()
+        total, weights = total + step_loss, weights + step_weight
+    return total / max(weights, 1e-9)
+
+
+def _steps(batches: Iterable[Batch], size: int) -> Iterator[list[tuple[int, Batch]]]:
+    """Numbered batches, so many at a time."""
+    numbered = enumerate(batches)
+    while step := list(itertools.islice(numbered, size)):
+        yield step
+
+
+def _loss(
+    model: Recommender, batch: Batch, config: TrainingConfig, popularity: Tensor | None, start: int
+) -> tuple[Tensor, Tensor]:
+    period = None if popularity is None else period_of(batch.now_BQ, start, len(popularity))
+    with torch.autocast(batch.now_BQ.device.type, torch.bfloat16, enabled=config.precision == "bf16"):
+        return next_basket_loss(
             model,
             batch,
             popularity_PI=popularity,
@@ -170,17 +207,15 @@ def _epoch(
             negatives=config.negatives,
             unwanted=config.unwanted,
         )
-        optimizer.zero_grad(set_to_none=True)
-        (loss / weight).backward()
-        torch.nn.utils.clip_grad_norm_(model.parameters(), config.clip)
-        optimizer.step()
-        total, weights = total + loss.item(), weights + weight.item()
-    return total / max(weights, 1e-9)
 
 
-def _validate(model: Recommender, data: TrainingData, popularity_PI: Tensor | None, start: int, most: int) -> float:
+def _validate(
+    model: Recommender, data: TrainingData, popularity_PI: Tensor | None, start: int, most: int, group: Group
+) -> float:
+    """Mean over all shoppers asked, of whom this process asks every `size`-th."""
     model.eval()
-    targets = data.validation.some(most)
+    whole = data.validation.some(most)
+    targets = whole.every(group.size, group.rank)
     popularity = None
     if popularity_PI is not None:
         popularity = popularity_PI[period_of(torch.tensor(targets.now), start, len(popularity_PI))]
@@ -194,7 +229,8 @@ def _validate(model: Recommender, data: TrainingData, popularity_PI: Tensor | No
         only=data.validation_only,
     )
     found = hits(ranked, targets, data.catalogue.products)
-    return float(per_shopper(found, np.diff(targets.offsets), at=10)["ndcg@10"].mean())
+    ndcg = per_shopper(found, np.diff(targets.offsets), at=10)["ndcg@10"]
+    return group.total(float(ndcg.sum())) / max(len(whole.shoppers), 1)
 
 
 def _dump(state: State, model: Recommender, optimizer: torch.optim.Optimizer, file: IO[bytes]) -> None:
