@@ -17,6 +17,7 @@ import torch
 
 from recommendations.ml.config import ModelConfig, TrainingConfig
 from recommendations.ml.data import DAY, Catalogue, Histories, Ints, NextBaskets, Small
+from recommendations.ml.kinds import Kinds
 from recommendations.ml.loop import Cancelled, Epoch, TrainingData, build, train
 from recommendations.ml.metrics import hits, per_shopper
 from recommendations.ml.model import Recommender
@@ -90,8 +91,7 @@ def _data(sequences: list[Small], catalogue: Catalogue) -> TrainingData:
     return TrainingData(
         histories=histories_of([sequence[:-2] for sequence in sequences]),
         catalogue=catalogue,
-        event_types=1,
-        is_target=np.asarray([False, True]),
+        kinds=Kinds.of([(1, 1.0, True)], {}),
         validation=_next(np.asarray([sequence[-2] for sequence in sequences]), now=(longest + 1) * DAY),
     )
 
@@ -117,7 +117,9 @@ def _weights(data: TrainingData, file: Path, minutes: float) -> bytes:
         sys.stdout.flush()
 
     try:
-        model, _ = train(MODEL, TRAINING, data, save=checkpoints.append, report=report, check=check)
+        model, _ = train(
+            MODEL, TRAINING, data, save=lambda file: checkpoints.append(file.read()), report=report, check=check
+        )
         best: dict[str, Any] = model.state_dict()
     except Cancelled:
         best = torch.load(io.BytesIO(checkpoints[-1]), weights_only=True)["best"]

@@ -9,7 +9,7 @@ import torch
 from explanations.methods.protocol import Question
 from explanations.methods.registry import METHODS
 from explanations.methods.removal import cases, without
-from explanations.verification import replay
+from explanations.verification import Candidates, replay
 from recommendations.ml.data import DAY, Ints
 from tests.benchmarks.explanations import stages
 from tests.benchmarks.explanations.effects import closed_up, effects
@@ -59,15 +59,8 @@ def test_masked_effects_are_those_of_the_replay(blocks: int) -> None:
     visible = without(asked.cases, sets)[0]
     visible_BKVL = visible.unsqueeze(0).unsqueeze(0).expand(1, 3, -1, -1)
 
-    expected = replay(
-        asked.model,
-        asked.cases,
-        visible_BKVL,
-        asked.items_BK,
-        asked.candidates_BI,
-        asked.vectors_ID,
-        asked.offset_I,
-    )
+    candidates = Candidates.of(asked.candidates_BI, asked.vectors_ID, asked.offset_I)
+    expected = replay(asked.model, asked.cases, visible_BKVL, asked.items_BK, candidates)
 
     for product, item in enumerate(asked.items_BK[0]):
         found = effects(asked, visible, item.expand(4), "mask")
