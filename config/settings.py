@@ -209,6 +209,8 @@ SPECTACULAR_SETTINGS = {
         "Band": "explanations.api.codes.BANDS.items",
         "Cause": "explanations.api.codes.CAUSES.items",
         "ErrorCode": "catalog.api.errors.MEANINGS.items",
+        "NotUsed": "explanations.api.codes.NOT_USED.items",
+        "Option": "explanations.api.codes.OPTIONS.items",
         "Placement": "recommendations.models.Placement",
         "ReasonType": "explanations.api.codes.REASON_TYPES.items",
         "Status": "explanations.api.codes.STATUSES.items",

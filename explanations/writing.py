@@ -20,8 +20,9 @@ from django.db.backends.utils import CursorWrapper
 from explanations.contract import FORMAT, Cause, Contract, Status, pack, pack_provenance
 from explanations.services import SHOWN
 from explanations.slates import LONGEST_SLATE, ExplainedSlate
+from explanations.weights import weights_of
 from recommendations import shards
-from recommendations.models import Run, Shard
+from recommendations.models import Placement, Run, Shard
 
 PERSONAL_CAUSES = frozenset({Cause.HISTORY, Cause.HISTORY_GROUP, Cause.BUY_AGAIN})
 
@@ -129,7 +130,10 @@ class Batch:
         )
         self.evidence.extend((number, *citation) for citation in sorted(_citations(contracts)))
         by_placement = {slate.placement.value: {"slates": 1, "causes": causes}}
-        self.counts.append({"causes": causes, "statuses": statuses, "placements": by_placement})
+        counts = {"causes": causes, "statuses": statuses, "placements": by_placement}
+        if slate.placement is Placement.HOME and slate.shopper_id is not None:
+            counts["weights"] = weights_of(contracts)
+        self.counts.append(counts)
 
     def summary(self, *, without: Collection[int]) -> dict[str, Any]:
         """What was counted: causes of what may be shown, statuses of everything."""

@@ -6,6 +6,7 @@ from typing import TypeVar
 
 from explanations.absences import Absence
 from explanations.contract import Band, Cause, ReasonType, Status, Strength
+from explanations.parameters import NotUsed, Option
 
 CAUSES = {
     Cause.HISTORY: "one product in the shopper's history carries it",
@@ -44,6 +45,22 @@ ABSENCES = {
     Absence.NOT_IN_VERSION: "the live model version does not know it",
     Absence.RANKED_LOWER: "others rank higher",
     Absence.FAILED: "the model could not be asked",
+}
+NOT_USED = {
+    NotUsed.TRAITS: "who the shopper is: age, sex, health, beliefs, income, family",
+    NotUsed.CONTACT: "name and addresses",
+    NotUsed.DEVICE: "place, device, browser, address on the internet",
+    NotUsed.ELSEWHERE: "anything from outside the shop",
+    NotUsed.LEFT_OUT: "what the shopper left out of the history",
+    NotUsed.SWITCHED_OFF: "anything personal once personalisation is off",
+    NotUsed.PRICES: "nothing personal sets a price",
+}
+OPTIONS = {
+    Option.SWITCH_OFF: "switch personalisation off",
+    Option.NOT_INTERESTED: "hide a product",
+    Option.LEAVE_OUT: "leave what was done with a product out of the history",
+    Option.GIFT: "say that a purchase was a gift",
+    Option.LESS_OF_GROUP: "see less of a category",
 }
 STRENGTHS = {
     Strength.LOSES_PLACE: "another product takes its place",

@@ -18,6 +18,3 @@ def part_name(code: str) -> str:
         "recent_popularity": _("how it sells lately"),
     }
     return names.get(code) or clean(code.replace("_", " "))
-
-
-GENERAL = frozenset({"bias", "recent_popularity"})  # the same for everybody, whatever the history

@@ -35,6 +35,19 @@ def price_of(product: Product) -> str:
     return f"{sign}{amount}" if sign else f"{product.currency} {amount}"
 
 
+@register.simple_tag
+def percent_of(share: float) -> str:
+    """In whole percent, and no more exact than that."""
+    percent = round(share * 100)
+    return f"{percent}%" if percent or not share else "< 1%"
+
+
+@register.simple_tag
+def width_of(share: float) -> int:
+    """Of a bar that is 100 wide."""
+    return min(100, max(1, round(share * 100)))
+
+
 @register.filter
 def day_of(moment: datetime) -> str:
     """12 March 2011, as the reasons write it."""

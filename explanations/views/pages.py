@@ -8,14 +8,15 @@ from django.views.decorators.cache import cache_control
 from django.views.decorators.http import require_safe
 
 from catalog.histories import history_of
-from catalog.models import EventType, Product
+from catalog.models import Product
 from catalog.visitors import shopper_of
-from explanations.causes import live_run, shares_by_cause
+from explanations.parameters import NotUsed, Option, main_parameters
+from explanations.phrasing.parameters import not_used, option
+from explanations.phrasing.parts import part_name
 from explanations.phrasing.statements import units_of
 from explanations.phrasing.text import date_of
 from explanations.rows import card_of, home_rows, row_of, similar_row
 from explanations.services import UnknownRecommendation
-from explanations.wishes import LOWERED_BY
 from recommendations.models import Placement
 
 LONGEST_ID = 60
@@ -96,17 +97,18 @@ def history(request: HttpRequest) -> HttpResponse:
 @require_safe
 def how(request: HttpRequest) -> HttpResponse:
     """How recommendations work: from the live version, not from a brochure."""
-    run = live_run()
-    snapshot = run.version.snapshot if run is not None else None
-    used = EventType.objects.filter(polarity=1).order_by("-strength", "code")
+    found = main_parameters()
     return render(
         request,
         "explanations/how.html",
         {
-            "run": run,
-            "shares": shares_by_cause(run) if run is not None else [],
-            "cutoff": date_of(int(snapshot.cutoff_at.timestamp())) if snapshot is not None else "",
-            "places_lower": LOWERED_BY,
-            "acts": pgettext("between products", ", ").join(event_type.verb for event_type in used),
+            "run": found.run,
+            "shares": found.causes,
+            "weights": found.weights,
+            "parts": [(part, part_name(part.code)) for part in found.weights.parts] if found.weights else [],
+            "cutoff": date_of(int(found.trained_until.timestamp())) if found.trained_until is not None else "",
+            "acts": pgettext("between products", ", ").join(event_type.verb for event_type in found.event_types),
+            "not_used": [not_used(what) for what in NotUsed],
+            "options": [option(what) for what in Option],
         },
     )

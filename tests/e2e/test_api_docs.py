@@ -12,7 +12,7 @@ def test_the_page_of_the_api_lists_and_tries_every_operation_under_its_policy(li
     page.on("pageerror", lambda error: complaints.append(str(error)))
 
     page.goto(f"{live_server.url}/api/v1/docs/")
-    expect(page.locator(".opblock")).to_have_count(13)
+    expect(page.locator(".opblock")).to_have_count(14)
     page.get_by_role("button", name="Authorize").first.click()
     page.locator(".auth-container input").fill(secret)
     page.locator(".auth-container").get_by_role("button", name="Apply credentials").click()

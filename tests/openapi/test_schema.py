@@ -12,6 +12,7 @@ from catalog.models import Scope
 from explanations.absences import Absence
 from explanations.api import codes
 from explanations.contract import Band, Cause, ReasonType, Status, Strength
+from explanations.parameters import NotUsed, Option
 
 COMMITTED = settings.BASE_DIR / "config" / "openapi" / "schema.yml"
 
@@ -53,6 +54,7 @@ def test_these_are_the_operations(schema: Any) -> None:
         "get /api/v1/categories",
         "get /api/v1/event-types",
         "get /api/v1/explanations/{recommendation_id}",
+        "get /api/v1/model/main-parameters",
         "get /api/v1/products",
         "get /api/v1/products/{external_id}",
         "get /api/v1/recommendations",
@@ -80,6 +82,8 @@ def test_every_operation_names_a_scope_a_summary_and_its_errors(schema: Any) -> 
     ("name", "codes_of", "meanings"),
     [
         ("Absence", Absence, codes.ABSENCES),
+        ("NotUsed", NotUsed, codes.NOT_USED),
+        ("Option", Option, codes.OPTIONS),
         ("Cause", Cause, codes.CAUSES),
         ("Status", Status, codes.STATUSES),
         ("ReasonType", ReasonType, codes.REASON_TYPES),

@@ -1,0 +1,58 @@
+"""The main parameters of what is recommended now: what weighs, what is used, what is not, what may be changed.
+
+One source for the public page and the API.
+"""
+
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+
+from catalog.models import EventType
+from explanations.causes import CauseShare, live_run, shares_by_cause
+from explanations.weights import Weights, weights_in
+from recommendations.models import Run
+
+
+class NotUsed(StrEnum):
+    """What no recommendation rests on."""
+
+    TRAITS = "traits"
+    CONTACT = "contact"
+    DEVICE = "device"
+    ELSEWHERE = "elsewhere"
+    LEFT_OUT = "left_out"
+    SWITCHED_OFF = "switched_off"
+    PRICES = "prices"
+
+
+class Option(StrEnum):
+    """What a shopper may change."""
+
+    SWITCH_OFF = "switch_off"
+    NOT_INTERESTED = "not_interested"
+    LEAVE_OUT = "leave_out"
+    GIFT = "gift"
+    LESS_OF_GROUP = "less_of_group"
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Parameters:
+    """What the live run is made of; without one, what would be used."""
+
+    run: Run | None
+    trained_until: datetime | None
+    weights: Weights | None  # None: nothing is published, or the run did not measure them
+    causes: tuple[CauseShare, ...]
+    event_types: tuple[EventType, ...]  # what counts of what shoppers did
+
+
+def main_parameters() -> Parameters:
+    run = live_run()
+    snapshot = run.version.snapshot if run is not None else None
+    return Parameters(
+        run=run,
+        trained_until=snapshot.cutoff_at if snapshot is not None else None,
+        weights=weights_in(run.summary) if run is not None else None,
+        causes=tuple(shares_by_cause(run)) if run is not None else (),
+        event_types=tuple(EventType.objects.filter(polarity=1).order_by("-strength", "code")),
+    )
