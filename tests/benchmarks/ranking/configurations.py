@@ -3,8 +3,8 @@
 from typing import Any
 
 SEQUENCES: dict[str, Any] = {
-    "model": {"blocks": 1, "dropout": 0.4, "history": 50, "id_dropout": 0.0, "uses_types": False},
-    "training": {"learning_rate": 3e-3, "epochs": 60, "patience": 5, "batch_lines": 1_500},
+    "model": {"blocks": 1, "dropout": 0.4, "history": 50, "id_dropout": 0.0},
+    "training": {"learning_rate": 3e-3, "epochs": 60, "patience": 3, "batch_lines": 1_500},
 }
 CONFIGURATIONS: dict[str, dict[str, Any]] = {
     "beauty": SEQUENCES,
@@ -23,5 +23,5 @@ def configuration(dataset: str, contestant: str, *, has_times: bool) -> dict[str
     base, variant = CONFIGURATIONS[dataset], VARIANTS[contestant]
     model = base["model"] | variant.get("model", {})
     if not has_times:
-        model |= {"uses_times": False, "uses_popularity": False}
+        model |= {"uses_times": False, "uses_popularity": False, "uses_types": False, "predicts_types": False}
     return {"model": model, "training": base["training"] | variant.get("training", {})}

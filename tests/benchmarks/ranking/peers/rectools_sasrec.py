@@ -49,12 +49,17 @@ def dataset(task: Task, part: str) -> Dataset:
 class Watch(Callback):  # type: ignore[misc]  # Lightning is not in this environment
     """After each epoch: full-ranking validation NDCG@10. Keeps the best weights; stops early or at the cap."""
 
-    def __init__(self, task: Task, model: SASRecModel, data: Dataset):
-        self.task, self.model, self.data = task, model, data
+    def __init__(self, task: Task, data: Dataset):
+        self.task, self.data = task, data
+        self.model: SASRecModel = None
         self.validation: list[float] = []
         self.cpu: list[float] = []
         self.best: dict[str, torch.Tensor] = {}
         self.stepping, self.steps, self.began = 0.0, 0, 0.0
+
+    def __deepcopy__(self, _: Any) -> "Watch":
+        """The model copies its trainer before it fits; there is one watch."""
+        return self
 
     def on_train_batch_start(self, *_: Any) -> None:
         self.began = time.process_time()
@@ -119,10 +124,9 @@ def main() -> None:
     if bool(task.data["has_times"]):
         settings |= {"session_max_len": 128}
     train, context = dataset(task, "train"), dataset(task, "context")
-    watch: list[Watch] = []
+    watch = Watch(task, train)
 
     def trainer() -> Trainer:
-        watch.append(Watch(task, model, train))
         return Trainer(
             max_epochs=EPOCHS,
             accelerator="cpu",
@@ -130,15 +134,15 @@ def main() -> None:
             enable_model_summary=False,
             enable_checkpointing=False,
             logger=False,
-            callbacks=[watch[0]],
+            callbacks=[watch],
         )
 
     model = SASRecModel(**settings, get_trainer_func=trainer, recommend_torch_device="cpu")
+    watch.model = model
     task.timer.restart()
     model.fit(train)
     task.timer.lap("training")
-    seen = watch[0]
-    model.lightning_model.load_state_dict(seen.best)
+    model.lightning_model.load_state_dict(watch.best)
 
     shoppers = task.data["test_shoppers"]
     answers: dict[str, Array] = {}
@@ -154,18 +158,18 @@ def main() -> None:
             if kind != "new":
                 answers[kind] = task.rank(scores, np.arange(len(shoppers)), "context", kind, RANKS, shoppers)
     lines, shopper_count = len(task.rows("train")[0]), len(task.histories("train")[0]) - 1
-    share = seen.steps / (-(-shopper_count // settings["batch_size"]))  # epochs, the last one perhaps not whole
+    share = watch.steps / (-(-shopper_count // settings["batch_size"]))  # epochs, the last one perhaps not whole
     task.write(
         answers,
         versions={"rectools": rectools.__version__, "torch": torch.__version__, "numpy": np.__version__},
         settings={name: getattr(value, "__name__", value) for name, value in settings.items()},
-        validation=[round(value, 5) for value in seen.validation],
-        validation_cpu=seen.cpu,
-        epochs=len(seen.validation),
-        best_epoch=int(np.argmax(seen.validation)) + 1,
+        validation=[round(value, 5) for value in watch.validation],
+        validation_cpu=watch.cpu,
+        epochs=len(watch.validation),
+        best_epoch=int(np.argmax(watch.validation)) + 1,
         parameters=sum(p.numel() for p in model.torch_model.parameters()),
-        sequences_a_cpu_second=round(shopper_count * share / seen.stepping, 1),
-        tokens_a_cpu_second=round(lines * share / seen.stepping, 1),
+        sequences_a_cpu_second=round(shopper_count * share / watch.stepping, 1),
+        tokens_a_cpu_second=round(lines * share / watch.stepping, 1),
         fitted_on="train",
     )
 
