@@ -10,6 +10,7 @@ from celery import current_app
 from django.conf import settings
 from django.db import transaction
 from django.db.models import Count, Max
+from django.utils.module_loading import import_string
 
 from catalog.models import (
     Category,
@@ -92,7 +93,8 @@ def exclude_history(*, shopper: Shopper, product: Product, at: datetime, is_gift
     """ "Don't use this purchase": none of the shopper's interactions with the product count any more.
 
     "It was a gift" does the same and remembers why; either way what was bought stays bought. A "not interested"
-    stays: it is not history but a wish. Returns how many were excluded.
+    stays: it is not history but a wish. What is stored of explanations forgets it in the same transaction. Returns
+    how many were excluded.
     """
     excluded = (
         Interaction.objects.usable()
@@ -101,7 +103,8 @@ def exclude_history(*, shopper: Shopper, product: Product, at: datetime, is_gift
         .update(excluded_at=at, is_gift=is_gift)
     )
     if excluded:
-        shoppers_changed(shopper_ids=[shopper.pk], at=at)
+        shoppers_changed(shopper_ids=[shopper.pk], at=at)  # first: it locks the shopper, as a refresh does
+        import_string(settings.HISTORY_WITHDRAWN)(shopper_id=shopper.pk, product_id=product.pk)
     return excluded
 
 

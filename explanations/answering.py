@@ -13,7 +13,7 @@ from catalog.models.interactions import InteractionQuerySet
 from explanations import engine, fallback, splitting
 from explanations.asking import LIST, Answer
 from explanations.methods import removal
-from explanations.methods.own import own
+from explanations.methods.own import own, seen_units
 from recommendations import inference
 from recommendations.ml.ranking import owned_mask, top
 from recommendations.models import Placement, Slate
@@ -54,12 +54,9 @@ def asked(slate_id: int) -> Asked | None:
     model = shared.model.bundle.model
     row = np.asarray([0])
     cases = removal.cases(model, lines.histories, row, now=int(shared.now.timestamp()))
-    state_1D = removal.states(model, cases, cases.real_BL.unsqueeze(1))[:, 0]
-    scores_1I = _scores(shared, state_1D)
-    mine = own(model, cases)
-    if mine is not None:
-        added_1U = mine.added(state_1D, torch.tensor([0]), mine.exists_BU)
-        scores_1I = scores_1I.scatter_add(1, mine.column_BU, added_1U)
+    real_1RL = cases.real_BL.unsqueeze(1)
+    state_1D = removal.states(model, cases, real_1RL)[:, 0]
+    scores_1I = _seen(shared, cases, state_1D, real_1RL)
     owned_I = owned_mask(lines.histories, row, shared.model.products)[0]
     hidden_I = _mask(shared, Interaction.objects.hidden_by([slate.shopper_id], until=shared.now))
     if slate.placement == Placement.BUY_AGAIN:
@@ -123,8 +120,9 @@ def interests(*, slate_id: int) -> Answer:
     model, cases, ids = found.shared.model.bundle.model, found.cases, found.shared.model.bundle.product_ids
     units = int((cases.unit_item_BU[0] > 0).sum())
     sets_1RS = torch.cat([torch.tensor([removal.NOTHING]), torch.arange(units)]).view(1, -1, 1)
-    states_RD = removal.states(model, cases, removal.without(cases, sets_1RS))[0]
-    scores_RI = _scores(found.shared, states_RD).masked_fill(~found.candidates_I, float("-inf"))
+    visible_1RL = removal.without(cases, sets_1RS)
+    states_RD = removal.states(model, cases, visible_1RL)[0]
+    scores_RI = _seen(found.shared, cases, states_RD, visible_1RL).masked_fill(~found.candidates_I, float("-inf"))
     log_p_RI = scores_RI - torch.logsumexp(scores_RI, dim=1, keepdim=True)
     values_RK, items_RK = top(scores_RI, LIST)
     listed = [[int(ids[i]) for i in row] for row in items_RK.masked_fill(values_RK == float("-inf"), 0).tolist()]
@@ -148,6 +146,17 @@ def interests(*, slate_id: int) -> Answer:
 def _scores(shared: engine.Context, state_RD: Tensor) -> Tensor:
     """[R, I + 1]"""
     return torch.nn.functional.linear(state_RD, shared.model.vectors_ID, shared.offset_I)
+
+
+def _seen(shared: engine.Context, cases: removal.Cases, state_RD: Tensor, visible_1RL: Tensor) -> Tensor:
+    """[R, I + 1] with what the products of the history get for being visible in it."""
+    scores_RI = _scores(shared, state_RD)
+    mine = own(shared.model.bundle.model, cases)
+    if mine is None:
+        return scores_RI
+    everybody_R = torch.zeros(len(state_RD), dtype=torch.int64)
+    added_RU = mine.added(state_RD, everybody_R, seen_units(cases, visible_1RL)[0])
+    return scores_RI.scatter_add(1, mine.column_BU[everybody_R], added_RU)
 
 
 def _numbers(scores_I: Tensor) -> Tensor:

@@ -12,7 +12,7 @@ from django.utils import timezone
 from torch import Tensor
 
 from catalog.models import EventType, Interaction, Shopper
-from explanations import assembly, checks, explaining, fallback, splitting
+from explanations import assembly, checks, explaining, fallback, frozen, splitting
 from explanations.contract import Provenance
 from explanations.evidence import Units, units
 from explanations.explaining import Ranked, Screened, Verified
@@ -64,7 +64,7 @@ def context(run: Run, *, now: datetime) -> Context:
         run=run,
         model=model,
         now=now,
-        offset_I=inference.offset_I(model, as_of=now),
+        offset_I=frozen.offset_I(model, run),
         shown_I=inference.recommendable(model),
         new_I=inference.launched_since(model, now - NEW),
         means=splitting.means(model),

@@ -92,7 +92,7 @@ def recommendations_for(
     hidden = _unwanted(shopper, placement) if shopper is not None else frozenset()
     products = Product.objects.in_bulk(_cited_products(contracts, slate))
     categories = _categories()
-    sensitive = _sensitive(categories)
+    sensitive = sensitive_ids(categories)
     wishes = wished_less(shopper) if shopper is not None and shopper.is_personalised else frozenset[int]()
     ranked: list[Ranked] = []
     for rank, contract in enumerate(contracts, start=1):
@@ -163,7 +163,7 @@ def recommendation(*, recommendation_id: str, shopper: Shopper | None) -> Recomm
         or not product.is_active
         or contract.status is Status.WITHHELD
         or (shopper is not None and _cites(contract, _broken_citations([contract], shopper)))
-        or _names_sensitive(contract, products, _sensitive(categories))
+        or _names_sensitive(contract, products, sensitive_ids(categories))
     ):
         raise UnknownRecommendation(recommendation_id)
     rank = int(recommendation_id.partition("-")[2])
@@ -267,7 +267,7 @@ def _categories() -> dict[int, Category]:
     return {category.pk: category for category in Category.objects.all()}
 
 
-def _sensitive(categories: Mapping[int, Category]) -> frozenset[int]:
+def sensitive_ids(categories: Mapping[int, Category]) -> frozenset[int]:
     """Flagged categories and everything below them."""
 
     def is_sensitive(category: Category | None) -> bool:

@@ -68,11 +68,15 @@ def loaded(version: ModelVersion) -> Loaded:
         return _loaded[version.pk]
 
 
-def offset_I(model: Loaded, *, as_of: datetime) -> Tensor:
-    """[I + 1] what a product's score has without any history: bias + recent popularity; -inf for padding."""
+def offset_I(model: Loaded, *, as_of: datetime, popularity_I: Tensor | None = None) -> Tensor:
+    """[I + 1] what a product's score has without any history: bias + recent popularity; -inf for padding.
+
+    `popularity_I`: as counted before; without it, it is counted now.
+    """
     offset = model.bias_I.clone()
     if model.bundle.model.config.uses_popularity:
-        offset = offset + model.bundle.model.popularity_weight.detach() * recent_popularity(model, as_of=as_of)
+        counted_I = recent_popularity(model, as_of=as_of) if popularity_I is None else popularity_I
+        offset = offset + model.bundle.model.popularity_weight.detach() * counted_I
     offset[0] = float("-inf")
     return offset
 

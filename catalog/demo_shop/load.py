@@ -12,6 +12,7 @@ from catalog.demo_shop import categories, prepare
 from catalog.importing import services
 from catalog.importing.progress import Progress, Report, silent
 from catalog.models import Category, Import, Partner
+from catalog.sensitive import is_sensitive
 
 PRODUCTS = "Online Retail II, products.parquet"
 INTERACTIONS = "Online Retail II, interactions.parquet"
@@ -51,6 +52,7 @@ def create_groups() -> None:
                 "name_zh_hans": group.name_zh_hans,
                 "glyph": group.glyph,
                 "hue": group.hue,
+                "is_sensitive": is_sensitive(path=group.path, name_en=group.name_en, name_zh_hans=group.name_zh_hans),
             },
         )
 

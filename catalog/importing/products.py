@@ -6,6 +6,7 @@ from psycopg import sql
 from catalog.importing.checks import time_of
 from catalog.importing.staging import Staging
 from catalog.models import Category, Import
+from catalog.sensitive import is_sensitive
 
 # Column of the file -> the product's column, and its value from the staged text. An empty text clears.
 _VALUES = {
@@ -95,7 +96,12 @@ def _create_categories(staging: Staging) -> None:
         parts = path.split("/")
         for depth in range(1, len(parts) + 1):
             part = parts[depth - 1]
+            path_so_far = "/".join(parts[:depth])
             parent, _ = Category.objects.get_or_create(
-                path="/".join(parts[:depth]),
-                defaults={"parent": parent, "name_en": part.replace("-", " ").strip().capitalize()[:100] or part},
+                path=path_so_far,
+                defaults={
+                    "parent": parent,
+                    "name_en": part.replace("-", " ").strip().capitalize()[:100] or part,
+                    "is_sensitive": is_sensitive(path=path_so_far),
+                },
             )

@@ -63,7 +63,9 @@ class NamedProductSerializer(serializers.Serializer[Any]):
 class EvidenceSerializer(serializers.Serializer[Any]):
     """All interactions of the shopper with one product; or the product that is being viewed."""
 
-    product = NamedProductSerializer(allow_null=True, help_text="Null where it is no longer in the catalogue.")
+    product = NamedProductSerializer(
+        allow_null=True, help_text="Null where it is no longer in the catalogue, or must not be named."
+    )
     event_type = serializers.CharField(allow_null=True)
     times = serializers.IntegerField(allow_null=True)
     last_at = serializers.DateTimeField(allow_null=True)

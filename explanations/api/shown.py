@@ -13,7 +13,7 @@ from django.utils import translation
 from catalog.models import Product
 from explanations.contract import Contract, Counterfactual, Evidence, ReasonType
 from explanations.phrasing import Phrased, Statement, phrase
-from explanations.services import Recommendation, Recommendations
+from explanations.services import Recommendation, Recommendations, sensitive_ids
 
 Data = dict[str, Any]
 
@@ -25,6 +25,7 @@ class Shown:
         self.found = recommendations
         self.language = language
         self.sees_evidence = sees_evidence
+        self.sensitive = sensitive_ids(recommendations.categories)
 
     def data(self) -> Data:
         with translation.override(self.language):
@@ -144,6 +145,8 @@ class Shown:
 
     def _named(self, product_id: int | None) -> Data | None:
         product: Product | None = self.found.products.get(product_id) if product_id is not None else None
+        if product is not None and product.category_id in self.sensitive:
+            return None
         return {"external_id": product.external_id, "title": product.name} if product else None
 
 

@@ -16,5 +16,6 @@ def part_name(code: str) -> str:
         "brand": _("its brand"),
         "bias": _("how it sells in general"),
         "recent_popularity": _("how it sells lately"),
+        "repeat": _("that you had to do with it before"),
     }
     return names.get(code) or clean(code.replace("_", " "))
