@@ -161,6 +161,7 @@ def _whole(asked: Queries, everything: Tensor, vectors_ID: Tensor, weight_R: Ten
     """
     model = asked.model
     inputs = [asked.state_RD, vectors_ID, asked.met_value_P, model.bias.weight, model.popularity_weight]
+    inputs = [x for x in inputs if x.requires_grad or x is not model.popularity_weight]  # it may be fixed at 0
     leaves = [x.detach().requires_grad_() for x in inputs[:3]] + inputs[3:]
     inputs += [] if pushed_R is None else [pushed_R]
     leaves += [] if pushed_R is None else [pushed_R.detach().requires_grad_()]

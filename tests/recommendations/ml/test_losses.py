@@ -104,6 +104,17 @@ def found_without_learning(model: Recommender, batch: Batch, popularity: torch.T
     return next_basket_loss(model, batch, popularity_PI=popularity, period_BQ=period, negatives=0, unwanted=20.0)[0]
 
 
+def test_a_model_without_popularity_learns_too() -> None:
+    model, batch = random_model(2), one_batch()
+    model.popularity_weight.requires_grad_(False)
+
+    loss, _ = next_basket_loss(model, batch, popularity_PI=None, period_BQ=None, negatives=0)
+    loss.backward()  # type: ignore[no-untyped-call]  # torch's own
+
+    assert model.bias.weight.grad is not None
+    assert model.popularity_weight.grad is None
+
+
 def test_nothing_unwanted_is_the_same_loss_and_has_a_gradient_everywhere() -> None:
     model = random_model(2, uses_repeats=True).train()
     nobody, somebody = one_batch(), one_batch(unwanted_of({0: [(3, 1.0)]}, 8))
