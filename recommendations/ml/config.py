@@ -18,7 +18,7 @@ class ModelConfig:
     uses_times: bool = True  # time gaps; off where the data has an order but no times
     uses_attributes: bool = True  # categories, price band, …
     uses_popularity: bool = True  # recent popularity in the bias
-    uses_repeats: bool = False  # how often and how lately the product itself was met
+    uses_repeats: bool = True  # how often and how lately the product itself was met
     predicts_types: bool = True  # views, baskets, ratings beside what is ranked for, each with a state of its own
     id_dropout: float = 0.1  # share of products whose id is hidden in a step, so that content learns to stand alone
 
