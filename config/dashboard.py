@@ -51,6 +51,7 @@ def main_links(user: Viewer) -> list[Link]:
     """The pages that staff come for, as far as they may see them."""
     links = [
         ("explanations.view_explanation", _("Inspector"), "admin:explanations_inspector"),
+        ("explanations.view_explanation", _("Explanations"), "admin:explanations_dashboard"),
         ("recommendations.view_run", _("Runs"), "admin:recommendations_run_changelist"),
         ("recommendations.view_modelversion", _("Models"), "admin:recommendations_modelversion_changelist"),
         ("catalog.view_import", _("Imports"), "admin:catalog_import_changelist"),

@@ -17,9 +17,10 @@ from catalog.admin_links import row_link
 from catalog.batch_written import BatchWritten
 from catalog.models import Product, Shopper
 from catalog.paging import BigTableAdmin
-from explanations import charts, inspection
+from explanations import absences, charts, dashboard, inspection, replaying
 from explanations.models import Explanation, VersionCheck
-from recommendations.models import Placement, Run, Slate
+from explanations.phrasing.absences import cause_of, details_of
+from recommendations.models import ModelVersion, Placement, Run, Slate
 
 
 @admin.register(Explanation)
@@ -46,6 +47,8 @@ class ExplanationAdmin(BatchWritten[Explanation], BigTableAdmin[Explanation]):
         return [
             path("inspector/", wrap(self.inspector), name="explanations_inspector"),
             path("inspector/<int:slate_id>-<int:rank>/", wrap(self.inspected), name="explanations_inspected"),
+            path("inspector/<int:slate_id>/versions/", wrap(self.versions), name="explanations_versions"),
+            path("dashboard/", wrap(self.dashboard), name="explanations_dashboard"),
             *super().get_urls(),
         ]
 
@@ -84,6 +87,7 @@ class ExplanationAdmin(BatchWritten[Explanation], BigTableAdmin[Explanation]):
         asked = _Asked(request)
         slates = asked.slates()
         slate = asked.slate(slates)
+        rows = inspection.inspect(slate) if slate is not None else []
         context = {
             **self.admin_site.each_context(request),
             "opts": self.opts,
@@ -93,7 +97,8 @@ class ExplanationAdmin(BatchWritten[Explanation], BigTableAdmin[Explanation]):
             "runs": Run.objects.select_related("version").order_by("-pk")[:20],
             "slates": slates,
             "slate": slate,
-            "rows": [(row, row.phrased()) for row in inspection.inspect(slate)] if slate is not None else [],
+            "rows": [(row, row.phrased()) for row in rows if asked.product in {None, row.product}],
+            "why_not": asked.why_not(rows),
         }
         return TemplateResponse(request, "admin/explanations/explanation/inspector.html", context)
 
@@ -106,6 +111,7 @@ class ExplanationAdmin(BatchWritten[Explanation], BigTableAdmin[Explanation]):
             raise Http404
         row = rows[rank - 1]
         split, shares = row.contract.split, row.contract.shares
+        replayed = replaying.replayed(row) if "replay" in request.GET else None
         context = {
             **self.admin_site.each_context(request),
             "opts": self.opts,
@@ -119,11 +125,52 @@ class ExplanationAdmin(BatchWritten[Explanation], BigTableAdmin[Explanation]):
             "history_sum": shares and shares.nothing + shares.rest + sum(shares.reasons),
             "leave_one_out": charts.leave_one_out(row),
             "reasons": [(reason, row.evidence(reason)) for reason in (*row.contract.reasons, *row.contract.opposing)],
+            "replayed": replayed,
             "stored": json.dumps(row.stored, indent=2, ensure_ascii=False),
             "previous": rank - 1 if rank > 1 else None,
             "following": rank + 1 if rank < len(rows) else None,
         }
         return TemplateResponse(request, "admin/explanations/explanation/inspected.html", context)
+
+    def versions(self, request: HttpRequest, slate_id: int) -> HttpResponse:
+        """The slate beside what another version would make of the same history at the same moment."""
+        self._demand_view(request)
+        slate = Slate.objects.select_related("run__version", "shopper", "context_product").filter(pk=slate_id).first()
+        if slate is None:
+            raise Http404
+        able = [ModelVersion.State.PASSED, ModelVersion.State.REJECTED]
+        others = list(
+            ModelVersion.objects.filter(state__in=able)
+            .exclude(pk=slate.run.version_id)
+            .exclude(weights="")
+            .order_by("-pk")[:20]
+        )
+        wanted = request.GET.get("version", "")
+        version = next((other for other in others if str(other.pk) == wanted), None)
+        rows = inspection.inspect(slate)
+        compared = replaying.compared(slate, rows, version) if version is not None else None
+        context = {
+            **self.admin_site.each_context(request),
+            "opts": self.opts,
+            "title": _("Two versions of one list"),
+            "slate": slate,
+            "others": others,
+            "version": version,
+            "compared": compared,
+            "common": sum(bool(pair.one and pair.other) for pair in compared.pairs) if compared is not None else 0,
+        }
+        return TemplateResponse(request, "admin/explanations/explanation/versions.html", context)
+
+    def dashboard(self, request: HttpRequest) -> HttpResponse:
+        """How explanations are doing: coverage, faithfulness, cost, and what needs a hand."""
+        self._demand_view(request)
+        context = {
+            **self.admin_site.each_context(request),
+            "opts": self.opts,
+            "title": _("How explanations are doing"),
+            **dashboard.contents(),
+        }
+        return TemplateResponse(request, "admin/explanations/explanation/dashboard.html", context)
 
     def _demand_view(self, request: HttpRequest) -> None:
         if not self.has_view_permission(request):
@@ -139,6 +186,8 @@ class _Asked:
         self._numbers = {name: self._number(request, name) for name in ("shopper", "slate", "run")}
         self.run_id = self._numbers["run"]
         self.shopper = self._shopper()
+        self.product_term = request.GET.get("product", "").strip()
+        self.product = Product.objects.filter(external_id=self.product_term).first() if self.product_term else None
 
     @staticmethod
     def _number(request: HttpRequest, name: str) -> int | None:
@@ -149,6 +198,13 @@ class _Asked:
         if (pk := self._numbers["shopper"]) is not None:
             return Shopper.objects.filter(pk=pk).first()
         return Shopper.objects.filter(external_id=self.term).order_by("pk").first() if self.term else None
+
+    def why_not(self, rows: list[inspection.Inspected]) -> list[str]:
+        """Of a product that is not in the list: why, in the words that the shopper would read."""
+        if self.shopper is None or self.product is None or any(row.product == self.product for row in rows):
+            return []
+        why = absences.why_not(shopper=self.shopper, product=self.product)
+        return [cause_of(why), *details_of(why)]
 
     @property
     def is_unknown(self) -> bool:

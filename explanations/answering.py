@@ -1,6 +1,7 @@
 """Answers that need the model, computed on the worker as of the moment of the slate that they are about."""
 
 # I products, D width, L lines, U units, K shown products, R variants of a history.
+import time
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -12,11 +13,12 @@ from catalog.models import Interaction
 from catalog.models.interactions import InteractionQuerySet
 from explanations import engine, fallback, splitting
 from explanations.asking import LIST, Answer
+from explanations.contract import pack
 from explanations.methods import removal
 from explanations.methods.own import own, seen_units
 from recommendations import inference
 from recommendations.ml.ranking import owned_mask, top
-from recommendations.models import Placement, Slate
+from recommendations.models import ModelVersion, Placement, Run, Slate
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -143,6 +145,35 @@ def interests(*, slate_id: int) -> Answer:
     }
 
 
+def replay(*, slate_id: int) -> Answer:
+    """The slate computed anew, as when it was computed: with its version, and its moment."""
+    slate = Slate.objects.select_related("run__version").get(pk=slate_id)
+    return _again(slate, engine.context(slate.run, now=slate.computed_at))
+
+
+def by_version(*, slate_id: int, version_id: int) -> Answer:
+    """What another version would make of the same history at the same moment."""
+    slate = Slate.objects.select_related("run").get(pk=slate_id)
+    run = Run(version=ModelVersion.objects.get(pk=version_id), as_of=slate.run.as_of)  # never written
+    return _again(slate, engine.context(run, now=slate.computed_at))
+
+
+def _again(slate: Slate, shared: engine.Context) -> Answer:
+    started = time.monotonic()
+    if slate.shopper_id is not None:
+        slates = engine.personal(shared, [slate.shopper_id])
+    elif slate.context_product_id is not None:
+        slates = fallback.similar(shared, first_id=slate.context_product_id, last_id=slate.context_product_id)
+    else:
+        slates = fallback.non_personal(shared)
+    found = next((made for made in slates if made.placement == slate.placement), None)
+    return {
+        "contracts": [pack(contract) for contract in found.contracts] if found is not None else [],
+        "history_hash": found.history_hash if found is not None else "",
+        "seconds": round(time.monotonic() - started, 3),
+    }
+
+
 def _scores(shared: engine.Context, state_RD: Tensor) -> Tensor:
     """[R, I + 1]"""
     return torch.nn.functional.linear(state_RD, shared.model.vectors_ID, shared.offset_I)
@@ -172,4 +203,9 @@ def _mask(shared: engine.Context, rows: InteractionQuerySet) -> Tensor:
     return mask
 
 
-ANSWERS: dict[str, Callable[..., Answer]] = {"why_not": why_not, "interests": interests}
+ANSWERS: dict[str, Callable[..., Answer]] = {
+    "why_not": why_not,
+    "interests": interests,
+    "replay": replay,
+    "by_version": by_version,
+}

@@ -304,6 +304,52 @@ def curve(
     return drawing.svg()
 
 
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Series:
+    """A named line; its dash and its name at the end tell it from others, not its colour alone."""
+
+    name: str
+    points: Sequence[tuple[float, float]]
+    kind: str = "soft"
+
+
+def lines(*, title: str, series: Sequence[Series], across: str, up: str) -> SafeString:
+    """Several series over whole numbers, each named at its last point."""
+    plot_height, left, right = 220, 60, WIDTH - 110
+    top = MARGIN + 12
+    bottom = top + plot_height
+    values = [value for each in series for _x, value in each.points]
+    places = sorted({at for each in series for at, _y in each.points})
+    low, high = min([0.0, *values]), max(values, default=1.0) * 1.05
+    described = "; ".join(
+        f"{each.name}: " + ", ".join(f"{number(at)} {number(value)}" for at, value in each.points) for each in series
+    )
+    drawing = _Drawing(title=title, description=described or _("No data yet."), height=bottom + AXIS)
+    first, last = (places[0], places[-1]) if places else (0.0, 1.0)
+    x = _Scale(first, last if last > first else first + 1, left, right)
+    y = _Scale(low, high if high > low else low + 1.0, bottom, top)
+    for tick in y.ticks(4):
+        drawing.line(left, y(tick), right, y(tick))
+        drawing.text(left - 8, y(tick) + 4, number(tick), anchor="end", kind="soft")
+    for at in places[-12:]:
+        drawing.text(x(at), bottom + 18, number(at), anchor="middle", kind="soft")
+    drawing.text((left + right) / 2, bottom + 36, across, anchor="middle", kind="soft")
+    drawing.text(left, MARGIN, up, kind="soft")
+    drawing.line(left, bottom, right, bottom, "soft")
+    ends: list[float] = []
+    for each in sorted(series, key=lambda one: -one.points[-1][1] if one.points else 0.0):
+        if not each.points:
+            continue
+        drawing.curve([(x(at), y(value)) for at, value in each.points], each.kind)
+        for at, value in each.points:
+            drawing.dot(x(at), y(value), 3.5, each.kind, f"{each.name}, {number(at)}: {number(value)}")
+        place = y(each.points[-1][1]) + 4
+        place = max(place, ends[-1] + 15) if ends else place
+        ends.append(place)
+        drawing.text(x(each.points[-1][0]) + 8, place, f"{each.name} {number(each.points[-1][1])}", limit=16)
+    return drawing.svg()
+
+
 def calibration(*, title: str, points: Sequence[Point], across: str, up: str) -> SafeString:
     """A reliability diagram: on the diagonal the stated chance is what happened; dots grow with their count."""
     size, left = 330, 64

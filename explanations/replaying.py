@@ -1,0 +1,192 @@
+"""Replay: what is stored is computed anew, now, and compared; or computed by another version."""
+
+from dataclasses import dataclass, replace
+from typing import Any
+
+from catalog.models import Product
+from explanations.asking import FAILED, Answer, about, ask
+from explanations.contract import Contract, Reason, unpack
+from explanations.inspection import Inspected
+from explanations.moves import Moves, moves
+from explanations.phrasing import Phrased, phrase
+from recommendations.models import ModelVersion, Slate
+
+TOLERANCE = 1e-4  # of Δ log p: what the shape of a batch may change in the last bits
+FIRST = 10
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Difference:
+    """One fact as it is stored and as it comes now."""
+
+    what: str
+    stored: str
+    now: str
+    is_equal: bool
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Replayed:
+    """`None` everywhere while the worker has not answered."""
+
+    is_pending: bool
+    is_failed: bool = False
+    is_gone: bool = False  # the product is not in the list any more
+    is_other_history: bool = False  # something was taken out of the history since
+    seconds: float = 0.0
+    differences: tuple[Difference, ...] = ()
+
+    @property
+    def is_equal(self) -> bool:
+        return bool(self.differences) and all(difference.is_equal for difference in self.differences)
+
+
+def replayed(row: Inspected, *, wait: float | None = None) -> Replayed:
+    """One recommendation computed again by the version, of the history and as of the moment of its slate."""
+    answer = ask(about(row.slate, "replay"), wait=wait)
+    if answer is None:
+        return Replayed(is_pending=True)
+    if FAILED in answer:
+        return Replayed(is_pending=False, is_failed=True)
+    contracts = _contracts(answer)
+    now = contracts.get(row.contract.product_id)
+    provenance = row.contract.provenance
+    return Replayed(
+        is_pending=False,
+        is_gone=now is None,
+        is_other_history=provenance is not None and answer["history_hash"] != provenance.history_hash,
+        seconds=answer["seconds"],
+        differences=tuple(_differences(row, now)) if now is not None else (),
+    )
+
+
+def _contracts(answer: Answer) -> dict[int, Contract]:
+    return {packed["p"]: unpack(packed) for packed in answer["contracts"]}
+
+
+def _differences(row: Inspected, now: Contract) -> list[Difference]:
+    stored = row.contract
+    found = [
+        _same("cause", stored.cause.value, now.cause.value),
+        _same("status", stored.status.value, now.status.value),
+        _same("rank", stored.target.rank, now.target.rank),
+        _same("rank with an empty history", stored.target.empty_rank, now.target.empty_rank),
+        _close("score", stored.target.score, now.target.score),
+        _close("log p", stored.target.log_probability, now.target.log_probability),
+        _close("chance", stored.target.probability, now.target.probability),
+    ]
+    again = {_key(reason): reason for reason in (*now.reasons, *now.opposing)}
+    for reason in (*stored.reasons, *stored.opposing):
+        name = row.evidence(reason)
+        other = again.pop(_key(reason), None)
+        if other is None:
+            found.append(Difference(what=name, stored=f"Δ {reason.delta:.5f}", now="—", is_equal=False))
+            continue
+        found.append(_close(f"Δ log p: {name}", reason.delta, other.delta))
+        found.append(_same(f"rank without: {name}", reason.rank_without, other.rank_without))
+        found.append(_same(f"verified: {name}", reason.is_verified, other.is_verified))
+    found += [
+        Difference(what=row.evidence(reason), stored="—", now=f"Δ {reason.delta:.5f}", is_equal=False)
+        for reason in again.values()
+    ]
+    change, changed = stored.counterfactual, now.counterfactual
+    found.append(
+        _same(
+            "counterfactual",
+            _change(row, change) if change is not None else "—",
+            _change(row, changed) if changed is not None else "—",
+        )
+    )
+    return found
+
+
+def _change(row: Inspected, change: Any) -> str:
+    removed = ", ".join(row.name(pk) for pk in change.removed)
+    return f"{removed} → {change.strength.value}, {change.rank}, {row.name(change.replacement_id)}"
+
+
+def _key(reason: Reason) -> tuple[str, frozenset[int], bool]:
+    """A repeat may be named twice: as a reason that was replayed, and as a fact that claims nothing."""
+    products = frozenset(unit.product_id for unit in reason.evidence)
+    return reason.type.value, products, reason.rank_without is not None
+
+
+def _same(what: str, stored: object, now: object) -> Difference:
+    return Difference(what=what, stored=str(stored), now=str(now), is_equal=stored == now)
+
+
+def _close(what: str, stored: float, now: float) -> Difference:
+    allowed = TOLERANCE * max(1.0, abs(stored))
+    return Difference(what=what, stored=f"{stored:.6f}", now=f"{now:.6f}", is_equal=abs(stored - now) <= allowed)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Side:
+    """One product in one of the two lists."""
+
+    place: int
+    cause: str
+    status: str
+    phrased: Phrased
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Pair:
+    product: Product | None
+    product_id: int
+    one: Side | None
+    other: Side | None
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Compared:
+    """A slate beside the one that another version would make of the same history at the same moment."""
+
+    is_pending: bool
+    is_failed: bool = False
+    pairs: tuple[Pair, ...] = ()
+    moves: Moves | None = None
+    agree: int = 0  # of the first ten of both, how many give the same cause and the same first reason
+
+
+def compared(slate: Slate, rows: list[Inspected], version: ModelVersion, *, wait: float | None = None) -> Compared:
+    """The first ten of both."""
+    answer = ask(about(slate, "by_version", version_id=version.pk), wait=wait)
+    if answer is None:
+        return Compared(is_pending=True)
+    if FAILED in answer:
+        return Compared(is_pending=False, is_failed=True)
+    others = list(_contracts(answer).values())[:FIRST]
+    own = [row.contract for row in rows[:FIRST]]
+    cited = {pk for contract in others for reason in contract.reasons for pk in _key(reason)[1]}
+    cited |= {contract.product_id for contract in others}
+    products = dict(rows[0].products) if rows else {}
+    products |= Product.objects.in_bulk(cited - products.keys())
+    categories = rows[0].categories if rows else {}
+
+    def side(place: int, contract: Contract) -> Side:
+        shown = replace(contract, provenance=None)
+        return Side(
+            place=place,
+            cause=contract.cause.value,
+            status=contract.status.value,
+            phrased=phrase(shown, products=products, categories=categories),
+        )
+
+    left = {contract.product_id: side(place, contract) for place, contract in enumerate(own, start=1)}
+    right = {contract.product_id: side(place, contract) for place, contract in enumerate(others, start=1)}
+    order = [*left, *(pk for pk in right if pk not in left)]
+    before = {contract.product_id: contract for contract in own}
+    return Compared(
+        is_pending=False,
+        pairs=tuple(
+            Pair(product=products.get(pk), product_id=pk, one=left.get(pk), other=right.get(pk)) for pk in order
+        ),
+        moves=moves(list(left), list(right)),
+        agree=sum(_first(before[c.product_id]) == _first(c) for c in others if c.product_id in before),
+    )
+
+
+def _first(contract: Contract) -> tuple[str, object]:
+    reasons = contract.verified_reasons
+    return contract.cause.value, _key(max(reasons, key=lambda reason: reason.delta)) if reasons else None
