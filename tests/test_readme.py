@@ -1,5 +1,6 @@
 """The README is always true: its tables, its examples and its commands are compared with the code."""
 
+import json
 import re
 import shlex
 import tomllib
@@ -18,6 +19,7 @@ from config.demo import accounts
 from config.demo.programs import WORKERS
 from explanations.services import SHOWN
 from recommendations.ml.config import SIZES
+from tests.benchmarks.explanations.report import short_table
 
 ROOT = Path(__file__).resolve().parent.parent
 README = (ROOT / "README.md").read_text()
@@ -120,6 +122,13 @@ def test_accounts_scopes_sizes_and_limits_are_those_of_the_code() -> None:
     assert f"The first {SHOWN} products" in README
     histories = [SIZES[size].history for size in ("small", "base", "large")]
     assert "{} lines of a history (`small`), {} (`base`) or {} (`large`)".format(*histories) in README
+
+
+def test_the_comparison_of_methods_is_that_of_the_result_files() -> None:
+    results = ROOT / "tests" / "benchmarks" / "explanations" / "results"
+    found = {name: json.loads((results / f"{name}.json").read_text()) for name in ("demo", "beauty")}
+
+    assert short_table(found) in README
 
 
 def test_its_links_lead_somewhere() -> None:

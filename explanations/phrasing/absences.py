@@ -3,13 +3,13 @@
 from django.utils.translation import gettext as _
 
 from explanations.absences import Absence, WhyNot
-from explanations.phrasing.text import Segment, clean, compose, grouped, ordinal, plain, shorten
+from explanations.phrasing.text import Segment, clean, compose, grouped, isolated, ordinal, plain, shorten
 
 TITLE_CHARACTERS = 48
 
 
 def title(name: str) -> str:
-    return shorten(clean(name), characters=TITLE_CHARACTERS)
+    return isolated(shorten(clean(name), characters=TITLE_CHARACTERS))
 
 
 def cause_of(why: WhyNot) -> str:
@@ -18,7 +18,7 @@ def cause_of(why: WhyNot) -> str:
     if why.place is not None:
         slots["place"] = ordinal(why.place)
     if why.wish is not None:
-        slots["group"] = clean(why.wish.name)
+        slots["group"] = isolated(clean(why.wish.name))
     return plain(compose(_template(why), slots))
 
 

@@ -3,7 +3,7 @@
 import re
 import unicodedata
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 
 from django.utils import timezone
@@ -15,15 +15,18 @@ from catalog.models import Product
 ELLIPSIS = "…"
 SLOT = re.compile(r"%\((\w+)\)s")
 UNWANTED = {"Cc", "Cf", "Co", "Cs", "Zl", "Zp"}  # control, bidi override, zero width, private, line separators
+RIGHT_TO_LEFT = {"R", "AL", "AN"}
+FIRST_STRONG_ISOLATE, POP_ISOLATE = "\u2068", "\u2069"
 MARKS_IN_A_ROW = 2  # what real writing needs; more is a tower of marks over its neighbours
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Segment:
-    """A piece of a sentence; with `product` it names one and may be a link."""
+    """A piece of a sentence; with `product` it names one and may be a link. `slot` is what it fills in a template."""
 
     text: str
     product: Product | None = None
+    slot: str = ""
 
 
 def plain(segments: Iterable[Segment]) -> str:
@@ -35,8 +38,11 @@ def compose(template: str, slots: Mapping[str, str | int | Segment]) -> tuple[Se
     """Fill `%(name)s` slots. What is filled in is never read as a template again."""
     segments: list[Segment] = []
     for number, piece in enumerate(SLOT.split(template)):
-        value: str | int | Segment = slots[piece] if number % 2 else piece.replace("%%", "%")
-        segment = value if isinstance(value, Segment) else Segment(text=str(value))
+        if number % 2:
+            value, slot = slots[piece], piece
+            segment = replace(value, slot=slot) if isinstance(value, Segment) else Segment(text=str(value), slot=slot)
+        else:
+            segment = Segment(text=piece.replace("%%", "%"))
         if segment.text:
             segments.append(segment)
     return tuple(segments)
@@ -54,6 +60,13 @@ def clean(title: str) -> str:
         elif category not in UNWANTED and marks <= MARKS_IN_A_ROW:
             kept.append(character)
     return " ".join("".join(kept).split())
+
+
+def isolated(title: str) -> str:
+    """Writing from right to left, between marks that keep it from turning round what stands beside it."""
+    if any(unicodedata.bidirectional(character) in RIGHT_TO_LEFT for character in title):
+        return FIRST_STRONG_ISOLATE + title + POP_ISOLATE
+    return title
 
 
 def shorten(text: str, *, characters: int, words: int = 9) -> str:

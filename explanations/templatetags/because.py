@@ -9,7 +9,7 @@ from django.contrib.messages.storage.base import Message
 from django.urls import reverse
 
 from catalog.models import Product
-from explanations.phrasing.text import clean, date_of
+from explanations.phrasing.text import clean, date_of, isolated
 from explanations.undo import Undo, undo_from
 
 register = template.Library()
@@ -21,7 +21,7 @@ WITHOUT_CENTS = {"JPY", "KRW"}
 @register.filter
 def title_of(product: Product) -> str:
     """The title in the active language, on one line and without invisible characters."""
-    return clean(product.name) or product.external_id
+    return isolated(clean(product.name) or product.external_id)
 
 
 @register.filter

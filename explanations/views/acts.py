@@ -26,7 +26,7 @@ from catalog.services import (
     show_again,
 )
 from catalog.visitors import shopper_of
-from explanations.phrasing.text import clean, shorten
+from explanations.phrasing.text import clean, isolated, shorten
 from explanations.undo import undo_tags
 from explanations.wishes import LOWERED_BY
 
@@ -62,7 +62,7 @@ def _group(request: HttpRequest) -> Category:
 
 
 def _title(product: Product) -> str:
-    return shorten(clean(product.name) or product.external_id, characters=48)
+    return isolated(shorten(clean(product.name) or product.external_id, characters=48))
 
 
 @by_shopper
@@ -121,7 +121,7 @@ def less_of(request: HttpRequest, shopper: Shopper) -> HttpResponse:
     less_of_group(shopper=shopper, category=group, at=timezone.now())
     text = _("From now on, %(places)s other products go ahead of each product of %(group)s.")
     tags = undo_tags(act="as_much_of", field="group", number=group.pk)
-    messages.success(request, text % {"group": clean(group.name), "places": LOWERED_BY}, extra_tags=tags)
+    messages.success(request, text % {"group": isolated(clean(group.name)), "places": LOWERED_BY}, extra_tags=tags)
     return redirect(back_from(request))
 
 
@@ -129,7 +129,7 @@ def less_of(request: HttpRequest, shopper: Shopper) -> HttpResponse:
 def as_much_of(request: HttpRequest, shopper: Shopper) -> HttpResponse:
     group = _group(request)
     as_much_of_group(shopper=shopper, category=group)
-    messages.success(request, _("Products of %(group)s stand where they did.") % {"group": clean(group.name)})
+    messages.success(request, _("Products of %(group)s stand where they did.") % {"group": isolated(clean(group.name))})
     return redirect(back_from(request))
 
 

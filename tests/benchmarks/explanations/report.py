@@ -69,6 +69,24 @@ def main_table(result: Mapping[str, Any]) -> str:
     return table(heading, rows)
 
 
+def short_table(results: Mapping[str, Mapping[str, Any]]) -> str:
+    """What the README of the project shows: masked, three units, best deletion on the first subject first."""
+    at, (first, *_) = REASONS - 1, results
+    heading = ["method"]
+    for subject in results:
+        heading += [f"{subject}: DEL ↓", "INS ↑", "wrong way ↓"]
+    names = sorted(results[first]["methods"], key=lambda name: results[first]["methods"][name]["mask"]["del"][at][0])
+    rows = []
+    for name in names:
+        cells = [LABELS[name]]
+        for result in results.values():
+            mask = result["methods"][name]["mask"]
+            cells += [number(mask[measure][at][0], 2) for measure in ("del", "ins")]
+            cells.append(f"{100 * mask['polarity_violations'][0]:.0f} %")
+        rows.append([*cells, f"{results[first]['methods'][name]['cpu_ms']:.1f}"])
+    return table([*heading, "CPU ms"], rows)
+
+
 def detailed_tables(result: Mapping[str, Any]) -> str:
     parts = []
     for operator in OPERATORS:
