@@ -23,5 +23,7 @@ def configuration(dataset: str, contestant: str, *, has_times: bool) -> dict[str
     base, variant = CONFIGURATIONS[dataset], VARIANTS[contestant]
     model = base["model"] | variant.get("model", {})
     if not has_times:
-        model |= {"uses_times": False, "uses_popularity": False, "uses_types": False, "predicts_types": False}
+        # An order alone: no gaps, no recent weeks, one type of event, and products already met are not asked for.
+        unknown = ("uses_times", "uses_popularity", "uses_types", "predicts_types", "uses_repeats")
+        model |= dict.fromkeys(unknown, False)
     return {"model": model, "training": base["training"] | variant.get("training", {})}
