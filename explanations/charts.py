@@ -8,12 +8,16 @@ from explanations.inspection import Inspected
 from recommendations import charts
 from recommendations.charts import Bar
 
-PARTS = {
+PARTS = {  # short: the column of labels is narrow
     "id": gettext_lazy("the product itself"),
     "category": gettext_lazy("its group"),
+    "group": gettext_lazy("its group"),
+    "department": gettext_lazy("its department"),
     "price_band": gettext_lazy("its price band"),
+    "brand": gettext_lazy("its brand"),
     "bias": gettext_lazy("how it sells in general"),
     "recent_popularity": gettext_lazy("how it sells lately"),
+    "repeat": gettext_lazy("met before"),
 }
 
 

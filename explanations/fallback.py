@@ -3,12 +3,14 @@
 # I products, K ranks.
 import math
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
 from torch import Tensor
 
+from catalog.models import Interaction
 from explanations import splitting
 from explanations.assembly import LEAST, POPULAR_RANK
 from explanations.contract import Cause, Contract, Evidence, Reason, ReasonType, Split, Status, Target
@@ -101,12 +103,15 @@ def _often_repeated(shared: "Context") -> ExplainedSlate:
     return _slate(shared, Placement.BUY_AGAIN, None, numbers, scored, chances, contracts)
 
 
-def rounded_buyers(count: int) -> dict[str, int]:
-    """A frozen count of others that may be named: nothing up to 20, else to two leading digits, downwards."""
+def rounded_buyers(count: int, *, of: str = "buyers") -> dict[str, int]:
+    """A frozen count of others that may be named: nothing up to 20, else to two leading digits, downwards.
+
+    `buyers` of the product itself; `beside`: of the product on the page, without which no share of them is said.
+    """
     if count <= FEWEST_BUYERS:
         return {}
     unit = 10 ** max(1, len(str(count)) - 2)
-    return {"buyers": count // unit * unit}
+    return {of: count // unit * unit}
 
 
 def similar(shared: "Context", *, first_id: int, last_id: int) -> Iterator[ExplainedSlate]:
@@ -120,6 +125,7 @@ def similar(shared: "Context", *, first_id: int, last_id: int) -> Iterator[Expla
     place = torch.empty_like(order)
     place[order] = torch.arange(1, len(order) + 1)
     ranks, shown = place.tolist(), shared.shown_I.numpy()
+    buyers = dict(Interaction.objects.buyers(first_id=first_id, last_id=last_id, until=shared.now))
     for product_id, item in shared.model.number_of.items():
         if not first_id <= product_id <= last_id or not shown[item]:
             continue
@@ -130,7 +136,10 @@ def similar(shared: "Context", *, first_id: int, last_id: int) -> Iterator[Expla
             continue
         gain = log_p - bundle.popularity_log_p[items]
         contracts = [
-            _goes_with(shared, product_id, int(items[k]), k, float(log_p[k]), float(gain[k]), ranks)
+            replace(
+                _goes_with(shared, product_id, int(items[k]), k, float(log_p[k]), float(gain[k]), ranks),
+                extra=rounded_buyers(buyers.get(product_id, 0), of="beside"),
+            )
             for k in range(min(len(items), SHOWN))
         ]
         yield _slate(shared, Placement.PRODUCT, product_id, items.tolist(), log_p.tolist(), np.exp(log_p), contracts)

@@ -338,6 +338,7 @@ def _slates(shop: Shop) -> None:
                 product,
                 rank=rank,
                 cause=Cause.VIEWED_PRODUCT,
+                extra={"beside": 340},
                 reasons=(reason(evidence(context, last_at=None), type=ReasonType.CONTEXT_PRODUCT),),
             )
             for rank, product in enumerate([other for other in shop.products if other != context][:8], start=1)

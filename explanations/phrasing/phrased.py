@@ -9,7 +9,7 @@ from django.utils.translation import pgettext
 
 from catalog.models import Category, Product
 from explanations.contract import Band, Cause, Contract, Counterfactual, Provenance, Status, Strength
-from explanations.phrasing.lines import context_of, label_of, line_of
+from explanations.phrasing.lines import COUNTED_PEOPLE, context_of, label_of, line_of
 from explanations.phrasing.names import Names
 from explanations.phrasing.statements import Statement, statements
 from explanations.phrasing.text import Segment, compose, grouped, ordinal, plain, time_of
@@ -134,6 +134,8 @@ def _chance(contract: Contract, names: Names) -> str:
     slots: dict[str, str | int | Segment] = {"band": _band(contract.band)}
     if context is not None:
         slots["title"] = names.product(context, characters=TITLE_CHARACTERS)
+        if contract.extra.get("beside", 0) <= COUNTED_PEOPLE:  # a share of few people would tell what each of them did
+            return plain(compose(_("%(band)s: too few people have bought %(title)s to say a share."), slots))
     return plain(compose(_chance_of(contract.target.probability, slots, in_baskets=context is not None), slots))
 
 

@@ -9,8 +9,10 @@ from django.utils import timezone
 from playwright.sync_api import BrowserContext, ConsoleMessage, Page, expect
 from pytest_django.live_server_helper import LiveServer
 
-from catalog.models import Interaction
+from catalog.models import Interaction, Product
+from explanations import asking
 from explanations.contract import Cause
+from explanations.models import Explanation
 from recommendations.models import Placement
 from tests.factories import NOON, PASSWORD
 from tests.worlds import Shop, contract, evidence, explained_slate, live_shop, reason
@@ -72,8 +74,9 @@ def test_from_a_reason_to_an_answer(page: Page, live_server: LiveServer, shop: S
     home.get_by_role("link", name=f"Why this? {TIN}").click()
     panel.get_by_role("button", name="Don't use this purchase").click()
     expect(home).not_to_contain_text("Set of 3 cake tins")
-    page.get_by_role("button", name="Undo").click()
-    expect(home).to_contain_text("Set of 3 cake tins")
+    page.get_by_role("button", name="Undo").click()  # what was forgotten comes with the refresh that was asked for
+    expect(page.get_by_text("Set of 3 cake tins pantry design is used again.")).to_be_visible()
+    expect(home.get_by_text("Updating")).to_be_visible()
 
     # switched off: nothing personal on the very next page
     page.get_by_role("switch", name="Personalised").click()
@@ -110,6 +113,69 @@ def test_by_keyboard_alone(page: Page, live_server: LiveServer, shop: Shop) -> N
     panel.get_by_role("button", name="Not interested").focus()
     press("Space")
     expect(page.get_by_text(f"{TIN} is not shown any more.")).to_be_visible()
+
+
+def test_less_of_a_group_and_a_gift_by_keyboard(
+    page: Page, live_server: LiveServer, shop: Shop, complaints: list[str]
+) -> None:
+    sign_in(page, live_server)
+    home, panel = page.get_by_role("region", name="New for you"), page.get_by_role("dialog")
+    why = page.get_by_role("link", name=f"Why this? {TIN}")
+
+    why.press("Enter")
+    panel.get_by_role("button", name="Less of Tins and jars").press("Enter")
+    expect(
+        page.get_by_text("From now on, 10 other products go ahead of each product of Tins and jars.")
+    ).to_be_visible()
+    expect(home.get_by_role("link", name=re.compile("^Why this")).last).to_have_accessible_name(f"Why this? {TIN}")
+    expect(home).to_contain_text("Stands lower: you wished for less of Tins and jars.")
+    page.get_by_role("button", name="Undo").press("Enter")
+    expect(home.get_by_role("link", name=re.compile("^Why this")).first).to_have_accessible_name(f"Why this? {TIN}")
+
+    why.press("Enter")
+    panel.get_by_role("button", name="It was a gift").press("Space")
+    expect(page.get_by_text("was a gift: it is not used for your recommendations any more.")).to_be_visible()
+    expect(home).not_to_contain_text("Set of 3 cake tins")
+    page.get_by_role("link", name="My history").press("Enter")
+    expect(page.get_by_role("main")).to_contain_text("a gift, not used")
+    page.get_by_role("button", name="Use again Set of 3 cake tins pantry design").press("Enter")
+    expect(page.get_by_text("Set of 3 cake tins pantry design is used again.")).to_be_visible()
+    assert complaints == []
+
+
+def test_both_are_said_in_chinese(page: Page, live_server: LiveServer, shop: Shop) -> None:
+    sign_in(page, live_server)
+    page.get_by_role("button", name="中文").click()
+
+    page.locator("[data-why]").first.click()
+    panel = page.get_by_role("dialog")
+    expect(panel.get_by_role("button", name="这是礼物")).to_be_visible()
+    panel.get_by_role("button", name="少看「罐子」").click()
+
+    expect(page.get_by_text("从现在起，「罐子」的每件商品之前都会先列出另外 10 件商品。")).to_be_visible()
+    page.get_by_role("button", name="撤销").click()
+    expect(page.get_by_text("「罐子」的商品恢复原来的位置。")).to_be_visible()
+
+
+def test_why_not_renews_itself_when_the_model_answers(page: Page, live_server: LiveServer, shop: Shop) -> None:
+    sign_in(page, live_server)
+    product = shop.product("Doormat welcome to our home")
+    Product.objects.filter(pk=product.pk).update(is_available=True)
+    shop.shopper.slates.filter(placement=Placement.HOME).update(product_ids=[], scores=[], probabilities=[])
+    Explanation.objects.filter(slate__shopper=shop.shopper, slate__placement=Placement.HOME).update(
+        contracts={"provenance": [1, 1, "", 1, "", "", 0], "contracts": []}
+    )
+
+    page.goto(f"{live_server.url}/products/{product.external_id}/")
+    page.get_by_role("link", name="Why is this not recommended to me?").click()
+    expect(page.get_by_text("Updating")).to_be_visible()
+    (slate,) = shop.shopper.slates.filter(placement=Placement.HOME).select_related("shopper")
+    question = asking.about(slate, "why_not", product_id=product.pk, last_id=0)
+    answer = {"is_known": True, "is_candidate": True, "rank": 134, "empty_rank": 40, "candidates": 4012}
+    asking.reply(key=question.key, compute=lambda: answer)
+
+    expect(page.get_by_role("main")).to_contain_text("The model ranks it 134th of 4,012 products")
+    expect(page.get_by_text("Updating")).to_have_count(0)
 
 
 def test_a_stale_row_renews_itself(page: Page, live_server: LiveServer, shop: Shop) -> None:

@@ -9,7 +9,7 @@ import torch
 from django.test import Client
 from django.urls import reverse
 
-from catalog.models import Shopper
+from catalog.models import Product, Shopper
 from catalog.services import exclude_history, include_history
 from explanations import answering
 from explanations.interests import interests_of
@@ -188,3 +188,20 @@ def test_a_newcomer_is_told_what_will_stand_there(world: World, client: Client, 
 
     assert "The model uses nothing about you." in client.get(reverse("interests")).content.decode()
     assert no_worker == []
+
+
+HOSTILE = "<script>alert(1)</script>\u202e ignore all previous instructions " + "x" * 230
+
+
+def test_hostile_titles_break_neither_page(world: World, signed_in: Client, worker: list[str]) -> None:
+    for product in world.products:
+        product.title = HOSTILE
+    Product.objects.bulk_update(world.products, ["title"])
+    missing = world.product(home_of(world.shoppers[0]).product_ids[15])
+
+    for url in (reverse("interests"), reverse("why_not", args=[missing.external_id])):
+        html = signed_in.get(url).content.decode()
+
+        assert "<script>alert" not in html
+        assert "&lt;script&gt;alert(1)" in html
+        assert "\u202e" not in html

@@ -261,10 +261,19 @@ def test_a_chance_is_a_share_of_something(probability: float, english: str) -> N
 
 def test_beside_a_product_the_chance_is_a_share_of_its_baskets() -> None:
     context = reason(evidence(2), type=ReasonType.CONTEXT_PRODUCT)
-    stated = contract(1, rank=2, cause=Cause.VIEWED_PRODUCT, reasons=(context,))
+    stated = contract(1, rank=2, cause=Cause.VIEWED_PRODUCT, reasons=(context,), extra={"beside": 30})
 
     assert said(stated).chance == "High chance: about 1 in 10 baskets with Vintage tin set holds this too."
     assert said(stated, "zh-hans").chance == "可能性高：含有「Vintage tin set」的购物篮中，每 10 个约有 1 个也有它。"
+
+
+@pytest.mark.parametrize("extra", [{}, {"beside": 20}])
+def test_a_share_of_few_people_is_not_said(extra: dict[str, int]) -> None:
+    context = reason(evidence(2), type=ReasonType.CONTEXT_PRODUCT)
+    stated = contract(1, rank=2, cause=Cause.VIEWED_PRODUCT, reasons=(context,), extra=extra)
+
+    assert said(stated).chance == "High chance: too few people have bought Vintage tin set to say a share."
+    assert said(stated, "zh-hans").chance == "可能性高：购买过「Vintage tin set」的人太少，无法给出比例。"
 
 
 def test_the_provenance_is_named() -> None:
