@@ -3,7 +3,7 @@
 import logging
 import platform
 from collections.abc import Callable
-from dataclasses import replace
+from dataclasses import asdict, replace
 from datetime import datetime
 from functools import cached_property
 from typing import IO, Any
@@ -16,9 +16,9 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from recommendations import artifacts, gates, inference, leases, ranks, snapshots, trainings
+from recommendations.ml import balance, evaluation, transfer
 from recommendations.ml import bundle as bundles
 from recommendations.ml import companions as together
-from recommendations.ml import evaluation, transfer
 from recommendations.ml.config import ModelConfig, TrainingConfig, from_json, to_json
 from recommendations.ml.data import DAY, Histories, Ints, next_baskets, recent_popularity
 from recommendations.ml.loop import Epoch, TrainingData, train
@@ -70,7 +70,9 @@ def run(version: ModelVersion, lease: leases.Lease[ModelVersion], at: datetime) 
             check=check,
         )
     check()
+    balanced = balance.balance(model, split.validation)
     metrics, calibrations, calibration, companions = _measure(model, arrays, split, check)
+    metrics["balance"] = asdict(balanced)
     live = _live_metrics(arrays, split.test)
     gate = gates.judge(metrics=metrics, calibration=calibration, live=live)
     data = bundles.dump(
@@ -196,14 +198,17 @@ class _Split:
         self.is_target_line = arrays.kinds.is_target[np.asarray(arrays.histories.types)]
 
     def training(self) -> TrainingData:
-        validation = self.question(self.before_validation, self.validation_from, self.test_from)
         return TrainingData(
             histories=self.before_validation,
             catalogue=self.arrays.catalogue,
             kinds=self.arrays.kinds,
-            validation=validation.by_kind["new"],
+            validation=self.validation.by_kind["new"],
             unwanted=self.arrays.unwanted.before(self.validation_from),
         )
+
+    @cached_property
+    def validation(self) -> evaluation.Question:
+        return self.question(self.before_validation, self.validation_from, self.test_from)
 
     @cached_property
     def test(self) -> evaluation.Question:
@@ -233,7 +238,7 @@ def _measure(
     test = split.test
     metrics = evaluation.compare(model, test)
     check()
-    validation = split.question(split.before_validation, split.validation_from, split.test_from)
+    validation = split.validation
     calibrations, record = {}, {}
     for placement, kind in KIND_OF.items():
         calibration = evaluation.calibrate(model, validation, kind=kind)

@@ -91,6 +91,20 @@ def windows(histories: Histories, baskets: Baskets, length: int) -> Windows:
     return Windows(first=earliest, last=baskets.first[end], query=query, end=end)
 
 
+def _repeats(histories: Histories) -> NDArray[np.bool_]:
+    """[N]: whether the shopper met the line's product at an earlier time."""
+    items, times = np.asarray(histories.items), np.asarray(histories.times)
+    shopper = np.repeat(np.arange(len(histories)), np.diff(histories.offsets))
+    order = np.lexsort((times, items, shopper))
+    pair = shopper[order].astype(np.int64) * (int(items.max(initial=0)) + 1) + items[order]
+    first = np.ones(len(items), bool)
+    first[1:] = pair[1:] != pair[:-1]
+    begun = times[order][first][np.cumsum(first) - 1]
+    result = np.empty(len(items), bool)
+    result[order] = times[order] > begun
+    return result
+
+
 class BatchMaker:
     """Batches of one epoch, a function of (seed, epoch) alone."""
 
@@ -109,6 +123,7 @@ class BatchMaker:
         self.unwanted = unwanted
         self.baskets = Baskets.of(histories)
         self.windows = windows(histories, self.baskets, model.history)
+        self.is_repeat = _repeats(histories)
         self.shopper = np.repeat(np.arange(len(histories)), np.diff(self.baskets.offsets))  # of each basket
         self.latest = int(self.baskets.time.max()) if len(self.baskets.time) else 0
 
@@ -163,10 +178,12 @@ class BatchMaker:
 
         visible_BQL = real_BL[:, None] & (number_BL[:, None] < target_BQ[..., None])
         visible_BQL &= line_BL[:, None] >= baskets.first[basket_BQ][..., None] - self.model.history
-        if self.training.masking:
-            visible_BQL &= ~self._hidden(items_BL, random)[:, None]
+        hidden_BL = self._hidden(items_BL, random) if self.training.masking else np.zeros_like(real_BL)
+        visible_BQL &= ~hidden_BL[:, None]
 
-        target = real_BL & (number_BL >= target_BQ[:, :1]) & (self.weight_of[types_BL] > 0)
+        # A product that was masked is asked only where it is really new: it must not look new because it was hidden.
+        is_repeat_BL = hidden_BL & self.is_repeat[line_BL]
+        target = real_BL & ~is_repeat_BL & (number_BL >= target_BQ[:, :1]) & (self.weight_of[types_BL] > 0)
         rows, columns = np.nonzero(target)
         query_T = rows * queries + (number_BL[rows, columns] - target_BQ[rows, 0])
         kind_T = self.kind_of[types_BL[rows, columns]]

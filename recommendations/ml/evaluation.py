@@ -1,6 +1,7 @@
 """The same question to the transformer and to every baseline, answered on one split by full ranking."""
 
 # E shoppers.
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -68,9 +69,11 @@ def measure(ranked: Ints, targets: NextBaskets, products: int) -> tuple[dict[str
     return means | {f"coverage@{AT}": round(coverage(ranked, products, at=AT), 5)}, values
 
 
-def measured(model: Recommender, asked: Question) -> dict[str, dict[str, float]]:
+def measured(
+    model: Recommender, asked: Question, *, kinds: Sequence[str] = ("all", "new", "repeat")
+) -> dict[str, dict[str, float]]:
     """For each kind, the measures of the model alone."""
-    return {kind: _ours(model, asked, kind)[0] for kind, targets in asked.by_kind.items() if len(targets.shoppers)}
+    return {kind: _ours(model, asked, kind)[0] for kind in kinds if len(asked.by_kind[kind].shoppers)}
 
 
 def _ours(model: Recommender, asked: Question, kind: str) -> tuple[dict[str, float], dict[str, Floats]]:

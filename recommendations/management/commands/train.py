@@ -72,10 +72,13 @@ class Command(BaseCommand):
             else:
                 self._watch(version)
             version.refresh_from_db()
-            if version.state != ModelVersion.State.PASSED:
-                raise CommandError(f"{version} {version.get_state_display()}: {version.error or version.gate}")
         for line in figures.of_seeds(versions[0]):
             self.stdout.write(line)
+        lost = [version for version in versions if version.state != ModelVersion.State.PASSED]
+        if lost:
+            raise CommandError(
+                "; ".join(f"{one} {one.get_state_display()}: {one.error or _failed(one)}" for one in lost)
+            )
 
     def _earlier(self, wanted: str | None) -> ModelVersion | None:
         if wanted is None:
@@ -126,3 +129,9 @@ class Command(BaseCommand):
             self._watch(ModelVersion.objects.get(pk=version_id))
         finally:
             connection.close()
+
+
+def _failed(version: ModelVersion) -> str:
+    """The checks of the gate that it did not pass."""
+    checks = [check for check in version.gate.get("checks", ()) if not check["passed"]]
+    return ", ".join(f"{check['text']}: {check['value']}, bound {check['bound']}" for check in checks)

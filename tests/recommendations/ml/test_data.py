@@ -76,7 +76,7 @@ def test_each_basket_is_predicted_exactly_once_after_enough_of_its_past(seed: in
 def test_an_epoch_asks_for_each_target_once_and_shows_only_earlier_baskets(seed: int, batch_lines: int) -> None:
     shoppers: list[list[Line]] = random_shoppers(seed, baskets=7)
     histories = histories_of(shoppers)
-    training = TrainingConfig(batch_lines=batch_lines, masking=0.5, seed=seed)
+    training = TrainingConfig(batch_lines=batch_lines, masking=0, seed=seed)
     maker = BatchMaker(histories, Kinds.of([(1, 1.0, True), (2, 0.0, False)], {}), ModelConfig(history=4), training)
 
     batches = list(maker.epoch(1)) if len(histories.items) else []
@@ -124,3 +124,14 @@ def test_some_shoppers_keep_their_baskets() -> None:
         [2, 3, 4, 5, 6, 7],
     )
     assert asked.some(5) is asked
+
+
+def test_a_product_that_was_masked_is_asked_only_where_it_is_new() -> None:
+    """Everything is masked: then first purchases are all that is asked."""
+    histories = histories_of([[(DAY, 1, 1), (2 * DAY, 1, 1), (2 * DAY, 2, 1), (3 * DAY, 2, 1), (4 * DAY, 3, 1)]])
+    maker = BatchMaker(histories, Kinds.of([(1, 1.0, True)], {}), ModelConfig(), TrainingConfig(masking=1.0))
+    found = [sorted(batch.item_T.tolist()) for number in range(1, 200) for batch in maker.epoch(number)]
+
+    assert [1, 2, 3] in found
+    assert [1, 1, 2, 2, 3] in found
+    assert {items.count(3) for items in found} == {1}

@@ -153,7 +153,7 @@ def test_training_learns_to_rank_lower_what_shoppers_do_not_want() -> None:
             validation_only="all",
             unwanted=unwanted,
         )
-        config = TrainingConfig(epochs=8, patience=8, learning_rate=0.02, batch_lines=200)
+        config = TrainingConfig(epochs=1, learning_rate=0.03, batch_lines=24, masking=0)
         model, _ = train(ModelConfig(width=8, history=16, dropout=0.0), config, data)
         ((chosen, found),) = scored(model, histories, np.arange(40), now=21 * DAY, popularity_I=None)
         log_p = torch.log_softmax(found, 1)[:, 9]

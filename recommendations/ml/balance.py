@@ -1,0 +1,49 @@
+"""How much repeats weigh against products that are new to the shopper: set on the newest baskets.
+
+Training sees every basket of a shop's life, and most are early ones of young histories, in which little was bought
+before. What is asked of the model is the next basket now. Two numbers of the repeat term are therefore chosen after
+training, on the validation baskets, as hyperparameters are: how steeply it rises with the count, and its level.
+"""
+
+# E shoppers, I products.
+import copy
+from dataclasses import dataclass
+
+import torch
+
+from recommendations.ml.evaluation import AT, Question, measured
+from recommendations.ml.model import Recommender
+
+STEEPNESS = (1.0, 1.5, 2.0, 3.0, 4.0, 6.0)
+LEVELS = (0.0, 0.5, 1.0, 2.0, 3.0)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Balance:
+    steepness: float  # times what the counts add
+    level: float  # added for every product of the history
+
+
+@torch.no_grad()
+def balance(model: Recommender, validation: Question) -> Balance:
+    """1. The steepness with the best NDCG@10 of repeats among products of the history. 2. With it, the level with the
+    best NDCG@10 of all products. Ties keep the smaller; products that are new to the shopper keep their scores.
+    """
+    repeats = model.repeats
+    if repeats is None or not len(validation.by_kind["repeat"].shoppers):
+        return Balance(steepness=1.0, level=0.0)
+    learnt = copy.deepcopy(repeats.state_dict())
+
+    def put(steepness: float, level: float) -> None:
+        repeats.load_state_dict(learnt)
+        repeats.count.weight *= steepness
+        repeats.inclination.bias[1] += level
+
+    def ndcg(kind: str, steepness: float, level: float) -> float:
+        put(steepness, level)
+        return measured(model, validation, kinds=(kind,))[kind][f"ndcg@{AT}"]
+
+    steepness = max(STEEPNESS, key=lambda value: ndcg("repeat", value, 0.0))
+    level = max(LEVELS, key=lambda value: ndcg("all", steepness, value))
+    put(steepness, level)
+    return Balance(steepness=steepness, level=level)

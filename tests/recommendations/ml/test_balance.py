@@ -1,0 +1,54 @@
+"""Repeats are weighed against new products on the newest baskets, and nothing else changes."""
+
+import numpy as np
+import torch
+
+from recommendations.ml.balance import LEVELS, STEEPNESS, Balance, balance
+from recommendations.ml.data import DAY, next_baskets
+from recommendations.ml.evaluation import Question, question
+from recommendations.ml.ranking import scored
+from tests.recommendations.ml.made import histories_of, random_model
+
+PRODUCTS = 12
+
+
+def asked(next_of: int) -> Question:
+    """Twenty shoppers bought product 1 four times and 2 once; next they buy `next_of`."""
+    bought = [(day * DAY, 1, 1) for day in (1, 2, 3, 4)] + [(5 * DAY, 2, 1)]
+    histories = histories_of([[*bought, (10 * DAY, next_of, 1)] for _ in range(20)])
+    targets = next_baskets(histories, np.ones(len(histories.items), bool), start=10 * DAY, end=11 * DAY)
+    return question(histories.before(10 * DAY), targets, PRODUCTS, None)
+
+
+def test_steepness_and_level_are_those_with_the_best_validation() -> None:
+    model = random_model(5, uses_repeats=True)
+    assert model.repeats is not None
+    with torch.no_grad():
+        for parameter in model.repeats.parameters():
+            parameter.zero_()
+        model.repeats.count.weight[4] = 0.05  # 20 x .05 = 1 for what was bought four times
+    before = model.repeats.count.weight.clone()
+    ((_, scores),) = scored(model, asked(1).histories, np.arange(1), now=10 * DAY, popularity_I=None, only="new")
+
+    found = balance(model, asked(1))
+
+    assert found.steepness in STEEPNESS
+    assert found.level in LEVELS
+    torch.testing.assert_close(model.repeats.count.weight, before * found.steepness)
+    assert model.repeats.inclination.bias[1].item() == found.level
+    ((_, everything),) = scored(model, asked(1).histories, np.arange(1), now=10 * DAY, popularity_I=None)
+    others = [number for number in range(1, PRODUCTS + 1) if number != 1]
+    is_first = bool((everything[0, 1] > everything[0, others]).all())
+    most = Balance(steepness=max(STEEPNESS), level=max(LEVELS))
+    assert is_first or found == most
+    ((_, after),) = scored(model, asked(1).histories, np.arange(1), now=10 * DAY, popularity_I=None, only="new")
+    assert torch.equal(after, scores)
+
+
+def test_where_nobody_repeats_or_the_model_has_no_term_nothing_is_changed() -> None:
+    model = random_model(5, uses_repeats=True)
+    weights = {name: value.clone() for name, value in model.state_dict().items()}
+
+    assert balance(model, asked(9)) == Balance(steepness=1.0, level=0.0)
+    assert all(torch.equal(value, weights[name]) for name, value in model.state_dict().items())
+    assert balance(random_model(5), asked(1)) == Balance(steepness=1.0, level=0.0)
