@@ -97,14 +97,22 @@ def _ahead(results: Results, name: str, kind: str) -> str:
 
 
 def _cost(results: Results, kind: str) -> list[str]:
-    columns = ["training, CPU s", "wall s", "load", "epochs (best)", "sequences / CPU s", "real tokens / CPU s"]
+    columns = [
+        "cap, CPU s",
+        "training, CPU s",
+        "wall s",
+        "load",
+        "epochs (best)",
+        "sequences / CPU s",
+        "real tokens / CPU s",
+    ]
     columns += ["top-100, shoppers / CPU s", "peak RSS, MB"]
     rows = ["| contestant | " + " | ".join(columns) + " |", "|---|" + "--:|" * len(columns)]
     for name, runs in results.items():
         epochs = f"{_average(runs, 'epochs')} ({_average(runs, 'best_epoch')})" if "epochs" in runs[0] else ""
         ranked = np.mean([run["shoppers"] / max(run["seconds_ranking_cpu"], 0.01) for run in runs])
         rows.append(
-            f"| {CONTESTANTS[name].label} | {_average(runs, 'seconds_training_cpu')} "
+            f"| {CONTESTANTS[name].label} | {_average(runs, 'cap_seconds')} | {_average(runs, 'seconds_training_cpu')} "
             f"| {_average(runs, 'seconds_training_wall')} | {np.mean([run['load'] for run in runs]):.1f} | {epochs} "
             f"| {_average(runs, 'sequences_a_cpu_second')} | {_average(runs, 'tokens_a_cpu_second')} "
             f"| {ranked:,.0f} | {_average(runs, 'peak_rss_mb')} |"
