@@ -287,6 +287,10 @@ LOGGING: dict[str, Any] = {
 }
 
 # --- Because --------------------------------------------------------------------------------
+REWRITING_URL = env.str("REWRITING_URL", default="")  # off where there is none
+REWRITING_KEY = env.str("REWRITING_KEY", default="")
+REWRITING_MODEL = env.str("REWRITING_MODEL", default="")
+REWRITING_SECONDS = env.float("REWRITING_SECONDS", default=20)
 SHOP_NAME = env.str("SHOP_NAME", default="Because")
 PAGE_TITLE_SUFFIX = _("recommendations with a reason")
 TRAINING_DEVICE = env.str("TRAINING_DEVICE", default="auto")

@@ -18,7 +18,7 @@ from catalog.batch_written import BatchWritten
 from catalog.models import Product, Shopper
 from catalog.paging import BigTableAdmin
 from explanations import absences, charts, dashboard, inspection, replaying
-from explanations.models import Explanation, VersionCheck
+from explanations.models import Explanation, Rewriting, VersionCheck
 from explanations.phrasing.absences import cause_of, details_of
 from recommendations.models import ModelVersion, Placement, Run, Slate
 
@@ -235,3 +235,13 @@ class _Asked:
 class VersionCheckAdmin(BatchWritten[VersionCheck], admin.ModelAdmin[VersionCheck]):
     list_display = ("version", "placebo_floor", "created_at")
     list_select_related = ("version",)
+
+
+@admin.register(Rewriting)
+class RewritingAdmin(BatchWritten[Rewriting], admin.ModelAdmin[Rewriting]):
+    """What a language model made of the lines; the filters count the rejected ones by cause."""
+
+    list_display = ("source", "text", "rejection", "answer", "language", "created_at")
+    list_filter = ("language", ("rejection", admin.AllValuesFieldListFilter))
+    show_facets = admin.ShowFacets.ALWAYS
+    ordering = ("-created_at", "-pk")

@@ -9,6 +9,7 @@ from django.utils.translation import pgettext
 from catalog.models import Category, Product, Shopper
 from explanations.phrasing import Phrased, phrase
 from explanations.phrasing.text import clean
+from explanations.rewriting import store
 from explanations.services import Recommendation, Recommendations, recommendation, recommendations_for
 from explanations.wishes import LOWERED_BY
 from recommendations.models import Placement
@@ -44,13 +45,14 @@ class Row:
 
 
 def cards_of(found: Recommendations) -> tuple[Card, ...]:
+    said = [phrase(item.contract, products=found.products, categories=found.categories) for item in found.items]
     return tuple(
         Card(
             recommendation=item,
-            phrased=phrase(item.contract, products=found.products, categories=found.categories),
+            phrased=phrased,
             group=found.categories.get(item.product.category_id) if item.product.category_id is not None else None,
         )
-        for item in found.items
+        for item, phrased in zip(found.items, store.reworded(found, said), strict=True)
     )
 
 

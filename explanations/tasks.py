@@ -4,6 +4,7 @@ from celery import shared_task
 from django.utils import timezone
 
 from explanations import asking, precompute, refreshing
+from explanations.rewriting import store
 from recommendations import services
 
 
@@ -28,6 +29,12 @@ def refresh_shoppers(*, shopper_ids: list[int]) -> None:
 def refresh_stale() -> None:
     """Ask for a refresh of all whose slates are older than their history."""
     refreshing.send_stale()
+
+
+@shared_task
+def rewrite(*, slate_id: int, language: str) -> None:
+    """Have the lines of a slate reworded."""
+    store.rewrite(slate_id=slate_id, language=language, at=timezone.now())
 
 
 @shared_task

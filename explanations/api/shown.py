@@ -13,6 +13,7 @@ from django.utils import translation
 from catalog.models import Product
 from explanations.contract import Contract, Counterfactual, Evidence, ReasonType
 from explanations.phrasing import Phrased, Statement, phrase
+from explanations.rewriting import store
 from explanations.services import Recommendation, Recommendations, sensitive_ids
 
 Data = dict[str, Any]
@@ -35,8 +36,19 @@ class Shown:
                 "is_personal": self.found.is_personal,
                 "is_stale": self.found.is_stale,
                 "computed_at": self.found.slate.computed_at if self.found.slate else None,
-                "recommendations": [self._recommendation(item) for item in self.found.items],
+                "recommendations": [
+                    self._recommendation(item, phrased)
+                    for item, phrased in zip(self.found.items, self._phrased(), strict=True)
+                ],
             }
+
+    def _phrased(self) -> list[Phrased]:
+        products, categories = self.found.products, self.found.categories
+        said = [
+            phrase(item.contract, products=products, categories=categories, language=self.language)
+            for item in self.found.items
+        ]
+        return store.reworded(self.found, said)
 
     def single(self) -> Data:
         """The only one, with what else there is to say of it."""
@@ -49,7 +61,7 @@ class Shown:
             "is_current": self.found.slate is not None and self.found.slate.superseded_at is None,
         }
 
-    def _recommendation(self, item: Recommendation) -> Data:
+    def _recommendation(self, item: Recommendation, phrased: Phrased) -> Data:
         product = item.product
         category = self.found.categories.get(product.category_id) if product.category_id is not None else None
         return {
@@ -65,7 +77,7 @@ class Shown:
                 "price": None if product.price is None else f"{product.price:.2f}",
                 "currency": product.currency,
             },
-            "explanation": self._explanation(item.contract),
+            "explanation": self._explanation(item.contract, phrased),
         }
 
     def _is_redacted(self, contract: Contract) -> bool:
@@ -73,11 +85,8 @@ class Shown:
         cites = bool(contract.reasons or contract.opposing or contract.counterfactual)
         return cites and self.found.is_personal and not self.sees_evidence
 
-    def _explanation(self, contract: Contract) -> Data:
+    def _explanation(self, contract: Contract, phrased: Phrased) -> Data:
         is_redacted = self._is_redacted(contract)
-        phrased = phrase(
-            contract, products=self.found.products, categories=self.found.categories, language=self.language
-        )
         target = contract.target
         return {
             "cause": contract.cause,

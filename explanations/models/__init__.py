@@ -1,5 +1,6 @@
 from explanations.models.checks import VersionCheck
 from explanations.models.explanations import Explanation
 from explanations.models.frozen import FrozenCounts
+from explanations.models.rewritings import Rewriting
 
-__all__ = ["Explanation", "FrozenCounts", "VersionCheck"]
+__all__ = ["Explanation", "FrozenCounts", "Rewriting", "VersionCheck"]

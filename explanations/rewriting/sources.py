@@ -1,0 +1,54 @@
+"""What a language model may rewrite: a line whose names, numbers and dates are placeholders.
+
+It never sees a title, so no title can tell it anything, and it cannot write a name or a number that is not true.
+"""
+
+import hashlib
+import json
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+from explanations.contract import Cause, Contract, Status, pack
+from explanations.phrasing.text import Segment
+
+PLACEHOLDER = re.compile(r"\[(\w+)\]")
+VERBS = {"verb", "first_verb", "second_verb"}  # what was done stays in words, which must come back
+REASONS = (Cause.HISTORY, Cause.HISTORY_GROUP)  # verified ones are a "because"
+FACTS = (Cause.BUY_AGAIN, Cause.VIEWED_PRODUCT)  # true, and not a cause
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Source:
+    """A line of the templates; `anchors` are what must come back, in this order."""
+
+    language: str
+    text: str  # Because you bought [title] and [other]
+    anchors: tuple[str, ...]  # bought, [title], [other]
+    is_causal: bool
+
+
+def source_of(contract: Contract, segments: Sequence[Segment], *, language: str) -> Source | None:
+    """None where the line must stand as it is: what is disclosed, withheld or not verified is not reworded."""
+    is_causal = contract.status is Status.VERIFIED and contract.cause in REASONS
+    if not (is_causal or contract.cause in FACTS) or contract.status is Status.WITHHELD:
+        return None
+    said = [segment.text if segment.slot in VERBS or not segment.slot else f"[{segment.slot}]" for segment in segments]
+    anchors = tuple(text for text, segment in zip(said, segments, strict=True) if segment.slot)
+    if not anchors or any("[" in segment.text for segment in segments if segment.slot in VERBS or not segment.slot):
+        return None
+    return Source(language=language, text="".join(said), anchors=anchors, is_causal=is_causal)
+
+
+def filled(text: str, segments: Sequence[Segment]) -> tuple[Segment, ...]:
+    """The rewritten line with what its placeholders stand for now."""
+    by_slot = {segment.slot: segment for segment in segments if segment.slot}
+    pieces = PLACEHOLDER.split(text)
+    found = [by_slot[piece] if number % 2 else Segment(text=piece) for number, piece in enumerate(pieces)]
+    return tuple(segment for segment in found if segment.text)
+
+
+def hash_of(contract: Contract) -> str:
+    """Of the facts alone: where and when they were computed is not part of it."""
+    stored = json.dumps(pack(replace(contract, provenance=None)), sort_keys=True, separators=(",", ":"))
+    return hashlib.blake2b(stored.encode(), digest_size=16).hexdigest()

@@ -1,0 +1,93 @@
+"""Rewritings as they are made by the worker and used by pages. Off unless an endpoint is set."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+from datetime import datetime
+
+from django.conf import settings
+from django.core.cache import cache
+from django.db import IntegrityError, transaction
+from django.utils import translation
+
+from catalog.models import Category
+from explanations import inspection
+from explanations.models import Rewriting
+from explanations.phrasing import Phrased
+from explanations.rewriting import endpoint
+from explanations.rewriting.checker import Refused, check
+from explanations.rewriting.sources import Source, filled, hash_of, source_of
+from explanations.services import Recommendations
+from recommendations.models import Slate
+from recommendations.sending import send
+
+TASK = "explanations.tasks.rewrite"
+ASKED_SECONDS = 3_600  # a slate is asked for at most once an hour
+
+
+def is_on() -> bool:
+    return bool(settings.REWRITING_URL)
+
+
+def reworded(found: Recommendations, phrased: Sequence[Phrased]) -> list[Phrased]:
+    """The phrased contracts of `found`, with stored rewritings as their lines where these still pass the check.
+
+    What is missing is asked of a worker; this answer does not wait for it.
+    """
+    if not is_on() or found.slate is None or not phrased:
+        return list(phrased)
+    language = phrased[0].language
+    hashes = [hash_of(item.contract) for item in found.items]
+    stored = {row.contract_hash: row for row in Rewriting.objects.filter(language=language, contract_hash__in=hashes)}
+    result, is_missing = [], False
+    for item, said, key in zip(found.items, phrased, hashes, strict=True):
+        source, row = source_of(item.contract, said.segments, language=language), stored.get(key)
+        is_missing = is_missing or (source is not None and (row is None or row.source != source.text))
+        result.append(_with(said, source, row))
+    if is_missing and cache.add(f"rewriting:{found.slate.pk}:{language}", 1, ASKED_SECONDS):
+        send(TASK, queue="default", slate_id=found.slate.pk, language=language)
+    return result
+
+
+def _with(said: Phrased, source: Source | None, row: Rewriting | None) -> Phrased:
+    if source is None or row is None or not row.text or row.source != source.text:
+        return said
+    try:
+        return replace(said, segments=filled(check(row.text, source, said.segments), said.segments))
+    except Refused:
+        return said
+
+
+def rewrite(*, slate_id: int, language: str, at: datetime) -> None:
+    """Every line of a slate that may be reworded and is not yet. Safe to run twice."""
+    slate = Slate.objects.select_related("run").filter(pk=slate_id).first()
+    if not is_on() or slate is None:
+        return
+    sensitive = list(Category.objects.filter(is_sensitive=True))
+    names = {name for category in sensitive for name in (category.name_en, category.name_zh_hans)}
+    with translation.override(language):
+        for row in inspection.inspect(slate):
+            said = row.phrased(language)
+            source = source_of(row.contract, said.segments, language=language)
+            if source is not None:
+                _rewrite(hash_of(row.contract), source, said, names, at)
+
+
+def _rewrite(key: str, source: Source, said: Phrased, names: set[str], at: datetime) -> None:
+    """One call for each template: an accepted text of the same words serves all contracts that are said so."""
+    rows = Rewriting.objects.filter(language=source.language)
+    if rows.filter(contract_hash=key, source=source.text).exists():
+        return
+    rows.filter(contract_hash=key).delete()
+    known = rows.filter(source=source.text).exclude(text="").order_by("-created_at", "-pk").first()
+    row = Rewriting(contract_hash=key, language=source.language, source=source.text, created_at=at)
+    answer = ""
+    try:
+        answer = known.text if known is not None else endpoint.ask(source)
+        row.text = check(answer, source, said.segments, sensitive=names)
+    except Refused as refused:
+        row.rejection, row.answer = refused.rejection.value, answer.replace("\x00", "")[:500]
+    try:
+        with transaction.atomic():
+            row.save()
+    except IntegrityError:  # another worker was faster
+        return
