@@ -14,6 +14,7 @@ from catalog.admin_links import list_url, row_url
 from catalog.models import Import, Interaction, Product, Shopper, User
 from catalog.paging import estimated_rows
 from config import diagnosis
+from explanations.models import Audit
 from recommendations.figures import headline
 from recommendations.models import ModelVersion, Run, Shard
 
@@ -150,6 +151,10 @@ def _waiting(at: datetime) -> list[Alert]:
 
 def _failed(at: datetime) -> list[Alert]:
     found = []
+    audit = Audit.objects.filter(run__state=Run.State.LIVE).order_by("-created_at", "-pk").first()
+    if audit is not None and not audit.is_passed and audit.acknowledged_at is None:
+        text = _("The last audit of explanations failed: nothing is published until somebody has looked at it.")
+        found.append(Alert(text=text, mend=audit.failures, url=row_url(audit), kind="alarm"))
     since = at - RECENT
     for run in Run.objects.filter(state=Run.State.FAILED, created_at__gte=since).order_by("-pk")[:3]:
         text = _("Run %(number)d failed.") % {"number": run.pk}

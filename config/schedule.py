@@ -51,6 +51,12 @@ ENTRIES = (
         minute="20",
     ),
     Entry(
+        name="Audit of explanations, nightly",
+        task="explanations.tasks.audit",
+        description="Checks one slate in a hundred by a second forward. What fails stops the next publish.",
+        hour="5",
+    ),
+    Entry(
         name="Clean up, nightly",
         task="recommendations.tasks.clean_up",
         description="Deletes old runs, replaced slates and artifacts of nobody.",

@@ -5,20 +5,23 @@ from typing import Any
 
 from django.contrib import admin
 from django.core.exceptions import PermissionDenied
-from django.db.models import QuerySet
+from django.db.models import Model, QuerySet
 from django.http import Http404, HttpRequest, HttpResponse
+from django.shortcuts import get_object_or_404
 from django.template.response import TemplateResponse
 from django.urls import URLPattern, path, reverse
+from django.utils import timezone
 from django.utils.html import format_html
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
-from catalog.admin_links import row_link
+from catalog.admin_acts import Act, ask
+from catalog.admin_links import row_link, row_url, tag
 from catalog.batch_written import BatchWritten
 from catalog.models import Product, Shopper
 from catalog.paging import BigTableAdmin
-from explanations import absences, charts, dashboard, inspection, replaying
-from explanations.models import Explanation, Rewriting, VersionCheck
+from explanations import absences, charts, dashboard, inspection, publishing, replaying
+from explanations.models import Audit, Explanation, Rewriting, VersionCheck
 from explanations.phrasing.absences import cause_of, details_of
 from recommendations.models import ModelVersion, Placement, Run, Slate
 
@@ -245,3 +248,52 @@ class RewritingAdmin(BatchWritten[Rewriting], admin.ModelAdmin[Rewriting]):
     list_filter = ("language", ("rejection", admin.AllValuesFieldListFilter))
     show_facets = admin.ShowFacets.ALWAYS
     ordering = ("-created_at", "-pk")
+
+
+@admin.register(Audit)
+class AuditAdmin(BatchWritten[Audit], admin.ModelAdmin[Audit]):
+    list_display = ("id", "outcome", "run", "created_at", "slates", "moved_on", "failures", "acknowledged_by", "act")
+    list_filter = ("is_passed",)
+    list_select_related = ("run", "acknowledged_by")
+    ordering = ("-created_at", "-id")
+
+    def get_urls(self) -> list[URLPattern]:
+        wrap = self.admin_site.admin_view
+        acknowledge = path("<int:pk>/acknowledge/", wrap(self.acknowledge), name="explanations_audit_acknowledge")
+        return [acknowledge, *super().get_urls()]
+
+    @admin.display(description=gettext_lazy("outcome"), ordering="is_passed")
+    def outcome(self, audit: Audit) -> str:
+        return tag("ready", _("passed")) if audit.is_passed else tag("failed", _("failed"))
+
+    @admin.display(description=gettext_lazy("failures"))
+    def failures(self, audit: Audit) -> str:
+        return audit.failures
+
+    @admin.display(description="")
+    def act(self, audit: Audit) -> str:
+        if audit.is_passed or audit.acknowledged_at is not None:
+            return ""
+        url = reverse("admin:explanations_audit_acknowledge", args=[audit.pk])
+        return format_html('<a href="{}">{}</a>', url, _("Acknowledge"))
+
+    def acknowledge(self, request: HttpRequest, pk: int) -> HttpResponse:
+        audit = get_object_or_404(Audit, pk=pk)
+
+        def do() -> tuple[Model, str, str]:
+            publishing.acknowledge(audit=audit, by=request.user, at=timezone.now())  # type: ignore[arg-type]  # signed in
+            return audit, _("The audit is acknowledged; runs can be published again."), row_url(audit)
+
+        act = Act(
+            title=_("Acknowledge audit %(number)d") % {"number": audit.pk},
+            lines=[
+                _("What failed: %(failures)s.") % {"failures": audit.failures or _("nothing")},
+                _("The next run can be published although these claims did not hold. Your name is recorded."),
+            ],
+            button=_("Acknowledge"),
+            permission="explanations.acknowledge_audit",
+            do=do,
+            back=row_url(audit),
+            is_dangerous=True,
+        )
+        return ask(self, request, act)

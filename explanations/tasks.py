@@ -43,3 +43,11 @@ def answer(*, key: str, kind: str, arguments: dict[str, int]) -> None:
     from explanations import answering  # torch: worker only
 
     asking.reply(key=key, compute=lambda: answering.ANSWERS[kind](**arguments))
+
+
+@shared_task
+def audit() -> None:
+    """Check a sample of the live run's claims by a forward of its own."""
+    from explanations import audit  # torch: worker only
+
+    audit.audit(at=timezone.now())

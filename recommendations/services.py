@@ -1,7 +1,7 @@
 """What staff, the schedule and the pipeline ask for: train, precompute, publish, roll back, clean up."""
 
 import logging
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 from itertools import islice
 from typing import Any
@@ -9,6 +9,7 @@ from typing import Any
 from django.conf import settings
 from django.db import IntegrityError, connection, transaction
 from django.db.models import Q, QuerySet
+from django.utils.module_loading import import_string
 
 from catalog.models import User
 from recommendations import artifacts, shards, trainings
@@ -38,7 +39,11 @@ class NotRunnable(Exception):
 
 
 class NotPublishable(Exception):
-    """Not ready, live already, or a slate has no explanation."""
+    """Not ready, live already, a slate has no explanation, or a guard of `settings.PUBLISH_GUARDS` has an objection."""
+
+    def __init__(self, run: Run, objections: Sequence[str] = ()) -> None:
+        super().__init__(" ".join(objections) or str(run))
+        self.objections = tuple(objections)
 
 
 class NothingToRollBackTo(Exception):
@@ -170,8 +175,15 @@ def fail_run(*, run: Run, error: str) -> bool:
 
 
 @transaction.atomic
-def publish(*, run: Run, by: User | None, at: datetime) -> Run:
-    """Make `run` the live one. Raises NotPublishable unless it is ready and fully explained."""
+def publish(*, run: Run, by: User | None, at: datetime, is_guarded: bool = True) -> Run:
+    """Make `run` the live one. Raises NotPublishable unless it is ready, fully explained and no guard objects.
+
+    Guards know what this app must not know, such as how true the explanations are; each gives its objections. To go
+    back to what was live before needs none: it is the remedy for what they object to.
+    """
+    guards = settings.PUBLISH_GUARDS if is_guarded else ()
+    if objections := [objection for guard in guards for objection in import_string(guard)(run)]:
+        raise NotPublishable(run, objections)
     Run.objects.live().exclude(pk=run.pk).update(state=Run.State.RETIRED, retired_at=at)
     claimed = (
         Run.objects.ready()
@@ -195,7 +207,7 @@ def roll_back(*, by: User | None, at: datetime) -> Run:
     previous = Run.objects.filter(is_earlier, state=Run.State.RETIRED).order_by("-ready_at", "-pk").first()
     if previous is None:
         raise NothingToRollBackTo
-    return publish(run=previous, by=by, at=at)
+    return publish(run=previous, by=by, at=at, is_guarded=False)
 
 
 def clean_up(*, at: datetime) -> None:

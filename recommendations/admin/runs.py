@@ -90,9 +90,10 @@ class RunAdmin(BatchWritten[Run]):
             try:
                 services.publish(run=run, by=request.user, at=timezone.now())  # type: ignore[arg-type]  # signed in
             except services.NotPublishable as error:
-                raise Refused(
-                    _("This run cannot be published: it is live already, not complete, or a slate has no explanation.")
-                ) from error
+                unready = _(
+                    "This run cannot be published: it is live already, not complete, or a slate has no explanation."
+                )
+                raise Refused(" ".join(error.objections) or unready) from error
             except IntegrityError as error:
                 raise Refused(_("Another run was published at the same moment.")) from error
             return run, _("Run %(number)d is live.") % {"number": run.pk}, row_url(run)

@@ -7,18 +7,19 @@ from django_celery_beat.models import IntervalSchedule, PeriodicTask
 from config import schedule
 from config.schedule import ENTRIES, Outcome
 
-REAPER, NIGHTLY, HOURLY, CLEAN_UP = (entry.name for entry in ENTRIES)
+REAPER, NIGHTLY, HOURLY, AUDIT, CLEAN_UP = (entry.name for entry in ENTRIES)
 
 
 def test_the_schedule_is_installed_once(db: None) -> None:
     assert set(schedule.install().values()) == {Outcome.INSTALLED}
     assert set(schedule.install().values()) == {Outcome.KEPT}
 
-    rows = PeriodicTask.objects.filter(name__in=[REAPER, NIGHTLY, HOURLY, CLEAN_UP]).order_by("pk")
+    rows = PeriodicTask.objects.filter(name__in=[REAPER, NIGHTLY, HOURLY, AUDIT, CLEAN_UP]).order_by("pk")
     assert [(row.task, str(row.interval or row.crontab), row.enabled, row.queue) for row in rows] == [
         ("config.tasks.advance", "every 15 seconds", True, "default"),
         ("config.tasks.retrain_and_publish", "0 2 * * * (m/h/dM/MY/d) UTC", True, "default"),
         ("explanations.tasks.refresh_stale", "20 * * * * (m/h/dM/MY/d) UTC", True, "default"),
+        ("explanations.tasks.audit", "0 5 * * * (m/h/dM/MY/d) UTC", True, "default"),
         ("recommendations.tasks.clean_up", "30 4 * * * (m/h/dM/MY/d) UTC", True, "default"),
     ]
 

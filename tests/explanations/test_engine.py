@@ -75,6 +75,14 @@ class World:
         VersionCheck.objects.create(version=version, placebo_floor=0.0, measures={})
         return publish(run)
 
+    def following(self) -> Run:
+        """Another run of the same version, ready to go live."""
+        run = RunFactory(
+            version=self.run.version, as_of=NOON, state=Run.State.READY, ready_at=NOON + timedelta(hours=1)
+        )
+        explained_slate(run=run, contracts=[contract(self.products[0])])
+        return run
+
     def _bundle(self, blocks: int, uses_repeats: bool) -> bundles.Bundle:
         model = random_model(7, blocks=blocks, products=PRODUCTS, history=64, uses_repeats=uses_repeats)
         zeros = np.zeros((PRODUCTS + 1, 1))
