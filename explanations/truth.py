@@ -89,4 +89,4 @@ def _numbers(contract: Contract) -> Iterator[int]:
 def _is_chance(number: int, probability: float) -> bool:
     """ "3 in 10" or "1 in 250", to two figures."""
     as_tenths = abs(number - probability * 10) <= 0.5 or (number == 3 and probability >= 0.25)
-    return as_tenths or (probability > 0 and abs(number * probability - 1) <= 0.06)
+    return as_tenths or (probability > 0 and abs(number - 1 / probability) <= max(0.51, 0.06 / probability))

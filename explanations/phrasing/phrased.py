@@ -161,8 +161,8 @@ def _chance_of(probability: float, slots: dict[str, str | int | Segment], *, in_
 
 
 def _rounded(number: float) -> int:
-    """Two significant figures."""
-    return int(float(f"{number:.2g}"))
+    """Two significant figures, and the nearest whole number: 4.6 is 5."""
+    return round(number) if number < 10 else int(float(f"{number:.2g}"))
 
 
 def _provenance(provenance: Provenance) -> str:

@@ -362,8 +362,9 @@ def test_publish_retires_the_previous_run(
 ) -> None:
     old, new, staff = publish(explained_run()), explained_run(), StaffFactory()
 
-    with django_capture_on_commit_callbacks(execute=True), django_assert_num_queries(5):
-        services.publish(run=new, by=staff, at=LATER)  # savepoint, retire, claim, fetch, release
+    with django_capture_on_commit_callbacks(execute=True), django_assert_num_queries(7):
+        # savepoint, audit, check of explanations, retire, claim, fetch, release
+        services.publish(run=new, by=staff, at=LATER)
 
     old.refresh_from_db()
     new.refresh_from_db()
