@@ -11,7 +11,8 @@ from django.db import connection, transaction
 from torch import Tensor
 
 from catalog.models import Shopper
-from explanations import explaining, fidelity
+from explanations import explaining, fidelity, gate, quality
+from explanations.assembly import LEAST
 from explanations.explaining import Ranked
 from explanations.methods import occlusion, removal
 from explanations.methods.own import own, sight
@@ -22,12 +23,13 @@ from recommendations.inference import Loaded, ShopperLines
 from recommendations.ml.data import Histories, Ints
 from recommendations.ml.metrics import paired_bootstrap
 from recommendations.ml.ranking import owned_mask
-from recommendations.models import ModelVersion
+from recommendations.models import ModelVersion, Run
 
 SAMPLE = 256  # shoppers
 FEWEST_UNITS = 5
 PRODUCTS = 10
 BATCH = 32
+QUALITY = 64  # shoppers of whom everything is tried: their histories again and again
 LOCK = zlib.crc32(b"explanations.checks")
 
 
@@ -42,8 +44,22 @@ def ensure(version: ModelVersion, *, now: datetime) -> VersionCheck:
         found = VersionCheck.objects.filter(version=version).first()
         if found is None:
             floor, measures = measure(inference.loaded(version), now=now)
+            live = _of_live(version, now=now)
+            measures |= {"live": live, "gate": gate.judge(measures, live)}
             found = VersionCheck.objects.create(version=version, placebo_floor=floor, measures=measures)
     return found
+
+
+def _of_live(version: ModelVersion, *, now: datetime) -> dict[str, Any] | None:
+    """How many reasons of the live version hold, on the same shoppers at the same moment."""
+    run = Run.objects.live().exclude(version=version).select_related("version").first()
+    check = VersionCheck.objects.filter(version=run.version_id).first() if run is not None else None
+    if run is None or check is None:
+        return None
+    model = inference.loaded(run.version)
+    lines, rows = _sample(model, now=now)
+    found: dict[str, Any] = {"version": run.version_id, "shoppers": len(rows[:QUALITY])}
+    return found | _quality(model, lines, rows[:QUALITY], now=now, floor=check.placebo_floor, is_whole=False)
 
 
 def measure(model: Loaded, *, now: datetime) -> tuple[float, dict[str, Any]]:
@@ -69,7 +85,44 @@ def measure(model: Loaded, *, now: datetime) -> tuple[float, dict[str, Any]]:
         for what in ("del@3", "ins@3"):
             difference = paired_bootstrap(per_shopper[f"ours_{what}"], per_shopper[f"{control}_{what}"])
             measures[f"ours_minus_{control}_{what}"] = [round(number, 5) for number in difference]
-    return floor, measures
+    return floor, measures | _quality(model, lines, rows[:QUALITY], now=now, floor=floor)
+
+
+def _quality(
+    model: Loaded, lines: ShopperLines, rows: Ints, *, now: datetime, floor: float, is_whole: bool = True
+) -> dict[str, Any]:
+    """Shares of what is verified and what decides a place; with `is_whole` also polarity, optimality, steadiness."""
+    floor, offset, shown = max(LEAST, floor), inference.offset_I(model, as_of=now), inference.recommendable(model)
+    values: dict[str, list[Tensor]] = {}
+    checked = wrong = 0
+    like: dict[str, list[float]] = {"stability_neutral_mask": [], "stability_one_more": []}
+    for start in range(0, len(rows), BATCH):
+        chosen = rows[start : start + BATCH]
+        allowed = shown & ~owned_mask(lines.histories, chosen, model.products)
+        made = quality.explained(model, lines.histories, chosen, allowed, offset, now, floor)
+        for name, value in quality.shares(made, floor).items():
+            values.setdefault(name, []).append(value)
+        if not is_whole:
+            continue
+        count, errors = quality.polarity(model, made, floor, offset)
+        checked, wrong = checked + count, wrong + errors
+        values.setdefault("optimality@3", []).append(quality.optimality(model, made))
+        free = list(quality.neutral(made))
+        without = quality.masked(lines.histories, chosen, free)
+        other = quality.explained(model, without, chosen, allowed, offset, now, floor)
+        like["stability_neutral_mask"] += quality.likeness(made, other, [row for row, _ in free])
+        more, _ = insert_at_random(lines.histories, chosen, model.products, seed=start)
+        every = np.arange(len(chosen))
+        other = quality.explained(model, more, every, allowed, offset, now, floor)
+        like["stability_one_more"] += quality.likeness(made, other, every.tolist())
+    found: dict[str, Any] = {}
+    for name, parts in values.items():
+        column = torch.cat(parts)
+        found[name] = round(float(column.mean()), 5) if len(column) else 0.0
+    if is_whole:
+        found |= {"polarity_checked": checked, "polarity_violations": wrong}
+        found |= {name: round(float(np.mean(column)), 5) for name, column in like.items() if column}
+    return found
 
 
 def _sample(model: Loaded, *, now: datetime) -> tuple[ShopperLines, Ints]:

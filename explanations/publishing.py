@@ -2,6 +2,8 @@
 
 from datetime import datetime
 
+from django.utils.translation import gettext as _
+
 from catalog.models import User
 from explanations.models import Audit, VersionCheck
 from recommendations.models import Run
@@ -17,18 +19,16 @@ def _failed_audit() -> list[str]:
     last = Audit.objects.filter(run__in=Run.objects.live()).order_by("-created_at", "-pk").first()
     if last is None or last.is_passed or last.acknowledged_at is not None:
         return []
-    return [f"The last audit of the live run failed ({last.failures}). Look at it in the admin and acknowledge it."]
+    text = _("The last audit of the live run failed (%(failures)s). Look at it in the admin and acknowledge it.")
+    return [text % {"failures": last.failures}]
 
 
 def _failed_checks(run: Run) -> list[str]:
     """The version's explanations did not pass their gate."""
     check = VersionCheck.objects.filter(version=run.version_id).first()
     gate = check.measures.get("gate", []) if check is not None else []
-    return [
-        f"Explanations of this model failed the check {entry['code']}: {entry['value']} against {entry['bound']}."
-        for entry in gate
-        if not entry["passed"]
-    ]
+    text = _("Explanations of this model failed the check %(code)s: %(value)s against %(bound)s.")
+    return [text % entry for entry in gate if not entry["passed"]]
 
 
 def acknowledge(*, audit: Audit, by: User, at: datetime) -> None:

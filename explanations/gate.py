@@ -1,0 +1,30 @@
+"""What the explanations of a version must show before a run of it goes live."""
+
+from collections.abc import Mapping
+from typing import Any
+
+FEWEST_SHOPPERS = 30  # below that nothing can be said, and nothing is demanded
+LEAST_VERIFIED = 0.5  # of the first products of shoppers with at least five units
+TOLERANCE = 0.95  # a successor may lose this much coverage to the live version
+
+
+def judge(measures: Mapping[str, Any], live: Mapping[str, Any] | None) -> list[dict[str, Any]]:
+    """[{code, passed, value, bound}]; `live` are the live version's measures on the same shoppers, if there is one."""
+    if measures.get("shoppers", 0) < FEWEST_SHOPPERS:
+        return []
+    checks: list[dict[str, Any]] = []
+
+    def check(code: str, passed: bool, value: float, bound: float) -> None:
+        checks.append({"code": code, "passed": passed, "value": round(value, 5), "bound": round(bound, 5)})
+
+    share = float(measures["verified"])
+    check("verified_share", share >= LEAST_VERIFIED, share, LEAST_VERIFIED)
+    if live is not None and live.get("shoppers", 0) >= FEWEST_SHOPPERS:
+        bound = TOLERANCE * float(live["verified"])
+        check("verified_share_of_live", share >= bound, share, bound)
+    check("polarity_violations", measures["polarity_violations"] == 0, measures["polarity_violations"], 0)
+    _, low, _ = measures["ours_minus_recency_del@3"]
+    check("deletion_not_worse_than_recency", low <= 0, low, 0)  # lower is better: not clearly above
+    _, _, high = measures["ours_minus_recency_ins@3"]
+    check("insertion_not_worse_than_recency", high >= 0, high, 0)
+    return checks

@@ -1,0 +1,97 @@
+"""A version whose explanations are not good enough is not published, and the refusal names the check."""
+
+from datetime import timedelta
+from typing import Any
+
+import pytest
+
+from explanations import checks, gate
+from explanations.models import VersionCheck
+from recommendations import inference, services
+from recommendations.models import Run
+from tests.explanations.test_engine import World
+from tests.factories import NOON
+
+GOOD: dict[str, Any] = {
+    "shoppers": 64,
+    "verified": 0.9,
+    "polarity_violations": 0,
+    "ours_minus_recency_del@3": [-0.3, -0.33, -0.27],
+    "ours_minus_recency_ins@3": [1.8, 1.7, 2.0],
+}
+
+
+def failed(measures: dict[str, Any], live: dict[str, Any] | None = None) -> list[str]:
+    return [entry["code"] for entry in gate.judge(measures, live) if not entry["passed"]]
+
+
+@pytest.mark.parametrize(
+    ("change", "code"),
+    [
+        ({"verified": 0.49}, "verified_share"),
+        ({"polarity_violations": 1}, "polarity_violations"),
+        ({"ours_minus_recency_del@3": [0.2, 0.1, 0.3]}, "deletion_not_worse_than_recency"),
+        ({"ours_minus_recency_ins@3": [-0.2, -0.3, -0.1]}, "insertion_not_worse_than_recency"),
+    ],
+)
+def test_each_floor_is_a_check_of_its_own(change: dict[str, Any], code: str) -> None:
+    assert failed(GOOD) == []
+    assert failed(GOOD | change) == [code]
+
+
+def test_what_cannot_be_told_from_recency_passes() -> None:
+    assert failed(GOOD | {"ours_minus_recency_del@3": [0.01, -0.02, 0.04]}) == []
+
+
+def test_a_successor_may_lose_a_twentieth_of_what_the_live_version_explains() -> None:
+    assert failed(GOOD, {"shoppers": 64, "verified": 0.94}) == []
+    assert failed(GOOD, {"shoppers": 64, "verified": 0.96}) == ["verified_share_of_live"]
+
+
+def test_nothing_is_demanded_where_few_shoppers_can_be_asked() -> None:
+    assert gate.judge(GOOD | {"shoppers": 29, "verified": 0.0}, None) == []
+    assert gate.judge({"shoppers": 0}, None) == []
+
+
+@pytest.mark.django_db
+def test_a_run_of_a_version_that_fails_is_not_published() -> None:
+    world = World(blocks=1)
+    following = world.following()
+    VersionCheck.objects.filter(version=following.version).update(
+        measures={"gate": gate.judge(GOOD | {"verified": 0.25}, None)}
+    )
+
+    with pytest.raises(services.NotPublishable, match=r"failed the check verified_share: 0.25 against 0.5"):
+        services.publish(run=following, by=None, at=NOON + timedelta(hours=1))
+
+    assert Run.objects.live().get() == world.run
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize("uses_repeats", [False, True])
+def test_a_version_is_measured_against_itself_and_against_the_live_one(uses_repeats: bool) -> None:
+    live = World(blocks=1, uses_repeats=uses_repeats).run
+    _, measures = checks.measure(inference.loaded(live.version), now=NOON)
+
+    assert measures["shoppers"] == 8
+    assert measures["polarity_checked"] >= 20
+    assert measures["polarity_violations"] == 0
+    for name in ("verified", "loses_place", "leaves_list", "optimality@3", "stability_one_more"):
+        assert 0 <= measures[name] <= 1
+    assert measures["optimality@3"] > 0.6  # of random weights
+    assert measures["loses_place"] >= measures["leaves_list"]
+
+
+@pytest.mark.django_db
+def test_the_check_of_a_successor_holds_the_live_version_beside_it() -> None:
+    live = World(blocks=1).run
+    version = live.version
+    version.pk = None
+    version.state = "passed"
+    version.save()
+
+    found = checks.ensure(version, now=NOON)
+
+    assert found.measures["live"]["version"] == live.version_id
+    assert found.measures["live"]["verified"] > found.measures["verified"]  # its placebo floor was set to nothing
+    assert found.measures["gate"] == []  # eight shoppers tell nothing
