@@ -2,10 +2,19 @@
 
 import os
 import sys
+from collections.abc import Iterator
 
 import pytest
 from django.conf import settings
 from django.db import connection
+from django.utils import translation
+
+
+@pytest.fixture(autouse=True)
+def _english() -> Iterator[None]:
+    """A language that one test chose is not the next one's."""
+    with translation.override("en"):
+        yield
 
 
 @pytest.fixture

@@ -34,6 +34,11 @@ class Text(serializers.CharField):
         return super().run_validation(data)
 
 
+@extend_schema_field({"type": "string", "minLength": 1, "maxLength": 300, "pattern": r"[^\s\x00-\x20\x85\xa0]"})
+class Title(Text):
+    """A text of which something is left when the spaces at its ends are cut off."""
+
+
 @extend_schema_field({"type": "string", "minLength": 1, "maxLength": 100, "pattern": f"^{ID}$"})
 class Identifier(serializers.Field[str, Any, str, Any]):
     """An id that a partner chose."""

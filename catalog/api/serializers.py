@@ -14,6 +14,7 @@ from catalog.api.fields import (
     Price,
     StrictSerializer,
     Text,
+    Title,
     UnitPrice,
     Whole,
 )
@@ -73,7 +74,7 @@ class ProductRowSerializer(StrictSerializer):
     """A product as a partner states it: what is left out gets its default."""
 
     external_id = Identifier()
-    title = Text(max_length=300)
+    title = Title(max_length=300)
     title_zh_hans = Text(max_length=300, allow_blank=True, default="")
     description = Text(max_length=5000, allow_blank=True, default="")
     category = Text(max_length=200, allow_null=True, default=None, help_text="The path of a category.")

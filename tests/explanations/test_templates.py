@@ -120,8 +120,10 @@ def contracts() -> Iterator[Contract]:
             strength=strength, removed=tuple(range(2, 2 + count)), rank=12_345, replacement_id=other
         )
         yield replace(checked, counterfactual=change)
-    beside = contract(1, cause=Cause.VIEWED_PRODUCT, reasons=(reason(unit(2), type=ReasonType.CONTEXT_PRODUCT),))
-    for stated, probability in itertools.product((checked, beside), (0.0001, 0.01, 0.05, 0.2, 0.5, 0.99)):
+    context = (reason(unit(2), type=ReasonType.CONTEXT_PRODUCT),)
+    beside = contract(1, cause=Cause.VIEWED_PRODUCT, reasons=context, extra={"beside": 21})
+    few = contract(1, cause=Cause.VIEWED_PRODUCT, reasons=context, extra={"beside": 20})
+    for stated, probability in itertools.product((checked, beside, few), (0.0001, 0.01, 0.05, 0.2, 0.5, 0.99)):
         yield replace(stated, target=replace(stated.target, probability=probability), provenance=provenance())
 
 
