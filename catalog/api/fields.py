@@ -34,8 +34,7 @@ class Text(serializers.CharField):
         return super().run_validation(data)
 
 
-@extend_schema_field({"type": "string", "minLength": 1, "maxLength": 300, "pattern": r"[^\s\x00-\x20\x85\xa0]"})
-class Title(Text):
+class Filled(Text):
     """A text of which something is left when the spaces at its ends are cut off."""
 
 

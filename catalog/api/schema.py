@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Any, ClassVar
 
-from drf_spectacular.extensions import OpenApiAuthenticationExtension
+from drf_spectacular.extensions import OpenApiAuthenticationExtension, OpenApiSerializerFieldExtension
 from drf_spectacular.openapi import AutoSchema as PackagedSchema
 from drf_spectacular.utils import Direction, OpenApiResponse
 from rest_framework import serializers
@@ -87,6 +87,15 @@ def tell_limits(result: dict[str, Any], **_: Any) -> dict[str, Any]:
             for rows in component["properties"].values():
                 rows |= {"minItems": 1, "maxItems": BATCH}
     return result
+
+
+class FilledSchema(OpenApiSerializerFieldExtension):  # type: ignore[no-untyped-call]
+    """Something must be left of the text when the spaces at its ends are cut off."""
+
+    target_class = "catalog.api.fields.Filled"
+
+    def map_serializer_field(self, auto_schema: PackagedSchema, direction: Direction) -> dict[str, Any]:
+        return {"type": "string", "pattern": r"[^\s\x00-\x20\x85\xa0]"}
 
 
 class PartnerKeyScheme(OpenApiAuthenticationExtension):  # type: ignore[no-untyped-call]

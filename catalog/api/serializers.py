@@ -7,6 +7,7 @@ from rest_framework import serializers
 from catalog.api.fields import (
     BATCH,
     Attributes,
+    Filled,
     Flag,
     Identifier,
     Moment,
@@ -14,7 +15,6 @@ from catalog.api.fields import (
     Price,
     StrictSerializer,
     Text,
-    Title,
     UnitPrice,
     Whole,
 )
@@ -74,10 +74,10 @@ class ProductRowSerializer(StrictSerializer):
     """A product as a partner states it: what is left out gets its default."""
 
     external_id = Identifier()
-    title = Title(max_length=300)
+    title = Filled(max_length=300)
     title_zh_hans = Text(max_length=300, allow_blank=True, default="")
     description = Text(max_length=5000, allow_blank=True, default="")
-    category = Text(max_length=200, allow_null=True, default=None, help_text="The path of a category.")
+    category = Filled(max_length=200, allow_null=True, default=None, help_text="The path of a category.")
     brand = Text(max_length=100, allow_blank=True, default="")
     price = Price(allow_null=True, default=None)
     currency = serializers.RegexField(CURRENCY, allow_blank=True, default="")
@@ -145,7 +145,7 @@ class EventSerializer(StrictSerializer):
     """One thing that a shopper did to a product."""
 
     event_id = Identifier(help_text="Unique per partner. An event that is sent again changes nothing.")
-    type = Text(max_length=40, help_text="The code of an event type, such as `purchase`.")
+    type = Filled(max_length=40, help_text="The code of an event type, such as `purchase`.")
     shopper = Identifier(
         allow_null=True, default=None, help_text="Created when it is new; null where you do not know who it was."
     )
