@@ -53,8 +53,9 @@ class PlainModel:
         state_D = self._state(past, next_basket)
         scores_I: Floats = self.vectors_ID @ state_D + offset_I
         if "repeats.inclination.weight" in self.weights:
-            for item in set(past.items.tolist()):
-                scores_I[item] += self._repeat(past, item, state_D)
+            bought = past.only(self.weights["repeats.is_own"][past.types].astype(bool))
+            for item in set(bought.items.tolist()):
+                scores_I[item] += self._repeat(bought, item, state_D)
         return scores_I
 
     def _state(self, past: Past, next_basket: int) -> Floats:

@@ -43,15 +43,18 @@ def own(model: Recommender, cases: Cases, number_C: Tensor | None = None) -> Own
     if model.repeats is None:
         return None
     now_B1 = torch.full((len(cases.unit_BL), 1), cases.now)
-    pairs = repeats.own(cases.history, cases.real_BL.unsqueeze(1), now_B1)
+    pairs = repeats.own(cases.history, cases.real_BL.unsqueeze(1), now_B1, model.repeats.is_own)
     exists_BU = cases.unit_item_BU > 0
     unit_P = (cases.unit_item_BU[pairs.query_P] == pairs.item_P.unsqueeze(1)).int().argmax(1)
     base_BU = torch.zeros(exists_BU.shape)
     base_BU[pairs.query_P, unit_P] = model.repeats.base(pairs)
+    is_own_BU = torch.zeros_like(exists_BU)
+    is_own_BU[pairs.query_P, unit_P] = True
+    item_BU = cases.unit_item_BU.masked_fill(~is_own_BU, 0)  # what was only viewed is no product of the shopper
     if number_C is None:
-        return Own(model.repeats, exists_BU, base_BU, cases.unit_item_BU)
-    column_BU = torch.searchsorted(number_C, cases.unit_item_BU).clamp(max=len(number_C) - 1)
-    return Own(model.repeats, exists_BU, base_BU, column_BU.where(number_C[column_BU] == cases.unit_item_BU, 0))
+        return Own(model.repeats, exists_BU, base_BU, item_BU)
+    column_BU = torch.searchsorted(number_C, item_BU).clamp(max=len(number_C) - 1)
+    return Own(model.repeats, exists_BU, base_BU, column_BU.where((number_C[column_BU] == item_BU) & is_own_BU, 0))
 
 
 def seen_units(cases: Cases, visible_BRL: Tensor) -> Tensor:

@@ -36,7 +36,7 @@ class TrainingConfig:
     """How the weights are found."""
 
     epochs: int = 10
-    patience: int = 2  # epochs without a better validation NDCG@10
+    patience: int = 3  # epochs without a better validation NDCG@10
     validated_shoppers: int = 20_000  # at most so many, evenly taken, are asked after each epoch
     batch_lines: int = 12_000  # history lines in a batch, padding included: bounds memory whatever the data
     accumulate: int = 1  # batches in a step; several processes share them

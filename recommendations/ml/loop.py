@@ -105,6 +105,8 @@ def train(
     """
     with reproducible(config.seed):
         model = build(model_config, data.catalogue, len(data.kinds))
+    if model.repeats is not None:
+        model.repeats.is_own.copy_(torch.from_numpy(data.kinds.is_target))
     prepare(model)
     model.to(device)
     if config.is_compiled:

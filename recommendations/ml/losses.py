@@ -92,7 +92,7 @@ def queries(
     nothing = torch.empty(0, dtype=torch.int64, device=query_R.device)
     row_P, item_P, value_P = nothing, nothing, nothing.float()
     if model.repeats is not None:
-        met = own(history, batch.visible_BQL, batch.now_BQ)
+        met = own(history, batch.visible_BQL, batch.now_BQ, model.repeats.is_own)
         row_P, pair_P = rows_asking(query_R, met.query_P)
         item_P = met.item_P[pair_P]
         order = torch.argsort(row_P * model.bias.num_embeddings + item_P)

@@ -156,7 +156,7 @@ class Recommender(nn.Module):
         self.popularity_weight = nn.Parameter(torch.tensor(0.5 if config.uses_popularity else 0.0))
         self.popularity_weight.requires_grad_(config.uses_popularity)
         self.aims = nn.Parameter(torch.zeros(event_types + 1, config.width)) if config.predicts_types else None
-        self.repeats = Repeats(config, products) if config.uses_repeats else None
+        self.repeats = Repeats(config, products, event_types) if config.uses_repeats else None
 
     def tokens_BLD(self, history: History, visible_BL: Tensor | None = None) -> Tensor:
         """One vector a history line: product + event type, put into context by all blocks but the last.

@@ -23,8 +23,8 @@ def period_of(moments: Tensor, start: int, periods: int) -> Tensor:
 
 def _read(
     model: Recommender, histories: Histories, shoppers: Ints, *, now: int, batch: int
-) -> Iterator[tuple[Ints, Tensor, Own]]:
-    """(shoppers [B], their states [B, D], their own products), longest histories last."""
+) -> Iterator[tuple[Ints, Tensor, Own | None]]:
+    """(shoppers [B], their states [B, D], their own products if these have a term), longest histories last."""
     lengths = np.minimum(np.diff(histories.offsets)[shoppers], model.config.history)
     order = np.argsort(lengths, kind="stable")
     for start in range(0, len(shoppers), batch):
@@ -33,7 +33,8 @@ def _read(
         visible = (history.items_BL > 0).unsqueeze(1)
         moment = torch.full((len(chosen), 1), now)
         state = model.read_out(model.tokens_BLD(history), history, visible, next_B.unsqueeze(1), moment)
-        yield chosen, state[:, 0], own(history, visible, moment)
+        term = model.repeats
+        yield chosen, state[:, 0], None if term is None else own(history, visible, moment, term.is_own)
 
 
 @torch.inference_mode()
@@ -61,7 +62,7 @@ def scored(
     for chosen, state, met in _read(model, histories, shoppers, now=now, batch=batch):
         aimed = model.aimed(state, kind)
         scores = torch.addmm(bias, aimed, vectors.T)
-        if model.repeats is not None and only != "new":
+        if model.repeats is not None and met is not None and only != "new":
             scores[met.query_P, met.item_P] += model.repeats(met, aimed)
         scores[:, 0] = float("-inf")
         if only != "all":

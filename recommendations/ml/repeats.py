@@ -26,12 +26,12 @@ class Own(NamedTuple):
     gap_P: Tensor  # seconds since the latest of them
 
 
-def own(history: History, visible_BQL: Tensor, now_BQ: Tensor) -> Own:
-    """Count each product's visible lines at its first place in the history."""
+def own(history: History, visible_BQL: Tensor, now_BQ: Tensor, is_own_T: Tensor) -> Own:
+    """Count each product's visible lines of the kinds `is_own_T` at its first place in the history."""
     items_BL = history.items_BL
     place_BL = (items_BL.unsqueeze(2) == items_BL.unsqueeze(1)).int().argmax(-1)  # first line of the same product
     place_BQL = place_BL.unsqueeze(1).expand_as(visible_BQL)
-    seen_BQL = visible_BQL & (items_BL > 0).unsqueeze(1)
+    seen_BQL = visible_BQL & ((items_BL > 0) & is_own_T[history.types_BL]).unsqueeze(1)
     times_BQL = torch.zeros_like(place_BQL).scatter_add(-1, place_BQL, seen_BQL.long())
     moment_BQL = history.times_BL.unsqueeze(1).where(seen_BQL, torch.iinfo(torch.int64).min)
     latest_BQL = torch.full_like(place_BQL, torch.iinfo(torch.int64).min).scatter_reduce(
@@ -53,8 +53,11 @@ class Repeats(nn.Module):
     open and shift say how much this shopper now repeats, and depend on the state h alone.
     """
 
-    def __init__(self, config: ModelConfig, products: int):
+    is_own: Tensor  # [T + 1] the kinds of lines that make a product the shopper's own: bought, not just viewed
+
+    def __init__(self, config: ModelConfig, products: int, event_types: int = 1):
         super().__init__()
+        self.register_buffer("is_own", torch.ones(event_types + 1, dtype=torch.bool))
         self.count = nn.Embedding(MOST_TIMES + 1, 1, padding_idx=0)
         self.gap = nn.Embedding(GAP_BUCKETS, 1) if config.uses_times else None
         self.tendency = nn.Embedding(products + 1, 1, padding_idx=0)

@@ -53,7 +53,7 @@ def warm_start(
         by_row[f"products.attributes.{name}.weight"] = places(labels, earlier_catalogue.labels.get(name, ()))
     tensors = 0
     for name, value in mine.items():
-        if name not in stored or value.shape[1:] != stored[name].shape[1:]:
+        if name == "repeats.is_own" or name not in stored or value.shape[1:] != stored[name].shape[1:]:
             continue
         if name in by_row:
             _rows(value, stored[name], by_row[name])

@@ -106,6 +106,9 @@ def test_each_kind_learns_what_goes_with_it() -> None:
     config = TrainingConfig(epochs=1, learning_rate=0.05, batch_lines=20, auxiliary=1.0)
     model, _ = train(ModelConfig(width=8, history=16, dropout=0.0), config, data)
 
+    assert model.repeats is not None
+    assert model.repeats.is_own.tolist() == [False, True, False]  # looking at a product does not make it one's own
+
     def best(kind: int) -> int:
         ((_, found),) = scored(model, data.histories, np.arange(1), now=11 * DAY, popularity_I=None, kind=kind)
         return int(found[0].argmax())

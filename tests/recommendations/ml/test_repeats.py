@@ -15,18 +15,18 @@ from tests.recommendations.ml.made import NOW, histories_of, random_model, rando
 
 
 @given(seed=st.integers(0, 10_000))
-def test_each_product_in_sight_is_counted_once_with_its_latest_time(seed: int) -> None:
+def test_each_product_that_was_bought_is_counted_once_with_its_latest_time(seed: int) -> None:
     shoppers = [shopper for shopper in random_shoppers(seed) if shopper] or [[(DAY, 1, 1)]]
     model = random_model(seed)
     history, _, _ = latest_history(histories_of(shoppers), np.arange(len(shoppers)), model.config, now=NOW)
     visible = torch.from_numpy(np.random.default_rng(seed).random((len(shoppers), 2, history.items_BL.shape[1])) < 0.6)
     visible &= (history.items_BL > 0).unsqueeze(1)
 
-    pairs = own(history, visible, torch.full((len(shoppers), 2), NOW))
+    pairs = own(history, visible, torch.full((len(shoppers), 2), NOW), torch.tensor([False, True, False]))
 
     found = {(int(query), int(item)): (int(times), int(gap)) for query, item, times, gap in zip(*pairs, strict=True)}
     expected: dict[tuple[int, int], tuple[int, int]] = {}
-    for row, query, line in np.argwhere(visible.numpy()).tolist():
+    for row, query, line in np.argwhere((visible & (history.types_BL == 1).unsqueeze(1)).numpy()).tolist():
         key = (row * 2 + query, int(history.items_BL[row, line]))
         times, gap = expected.get(key, (0, NOW))
         expected[key] = (times + 1, min(gap, NOW - int(history.times_BL[row, line])))
@@ -46,7 +46,7 @@ def test_the_term_is_open_times_base_plus_shift_and_only_for_what_is_in_sight() 
     states = torch.tensor([[0.0, 1.0], [10.0, 0.0]])
     visible = torch.tensor([[[True, False, True], [True, True, True]]])
 
-    pairs = own(history, visible, torch.full((1, 2), NOW))
+    pairs = own(history, visible, torch.full((1, 2), NOW), torch.ones(2, dtype=torch.bool))
     value = repeats(pairs, states)
 
     assert list(zip(pairs.query_P.tolist(), pairs.item_P.tolist(), strict=True)) == [(0, 4), (1, 4), (1, 1)]
