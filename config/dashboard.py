@@ -10,6 +10,7 @@ from django.utils.timesince import timesince
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
+from catalog.admin_cards import Alert, Figure
 from catalog.admin_links import list_url, row_url
 from catalog.models import Import, Interaction, Product, Shopper, User
 from catalog.paging import estimated_rows
@@ -21,25 +22,6 @@ from recommendations.models import ModelVersion, Run, Shard
 RECENT = timedelta(days=7)
 WAITING = timedelta(minutes=10)  # a queued training that no worker took
 Viewer = User | AbstractBaseUser | AnonymousUser
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Figure:
-    name: str
-    value: str
-    note: str = ""
-    url: str = ""
-    is_words: bool = False
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Alert:
-    """Something to look at; `kind` is its colour, `mend` what to do."""
-
-    text: str
-    mend: str = ""
-    url: str = ""
-    kind: str = "warning"
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -9,13 +9,12 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from catalog.models import Interaction
-from catalog.models.interactions import InteractionQuerySet
 from explanations import engine, fallback, splitting
 from explanations.asking import LIST, Answer
 from explanations.contract import pack
 from explanations.methods import removal
 from explanations.methods.own import own, seen_units
+from explanations.verification import Candidates
 from recommendations import inference
 from recommendations.ml.ranking import owned_mask, top
 from recommendations.models import ModelVersion, Placement, Run, Slate
@@ -59,19 +58,14 @@ def asked(slate_id: int) -> Asked | None:
     real_1RL = cases.real_BL.unsqueeze(1)
     state_1D = removal.states(model, cases, real_1RL)[:, 0]
     scores_1I = _seen(shared, cases, state_1D, real_1RL)
-    owned_I = owned_mask(lines.histories, row, shared.model.products)[0]
-    hidden_I = _mask(shared, Interaction.objects.hidden_by([slate.shopper_id], until=shared.now))
-    if slate.placement == Placement.BUY_AGAIN:
-        candidates_I = shared.shown_I & owned_I & ~hidden_I
-    else:
-        bought_I = _mask(shared, Interaction.objects.bought_by([slate.shopper_id], until=shared.now))
-        candidates_I = shared.shown_I & ~owned_I & ~bought_I & ~hidden_I
+    owned = owned_mask(lines.histories, row, shared.model.products)
+    candidates = engine.allowed(shared, Placement(slate.placement), owned, *engine.not_new(shared, lines))
     return Asked(
         slate=slate,
         shared=shared,
         cases=cases,
         state_1D=state_1D,
-        candidates_I=candidates_I,
+        candidates_I=candidates[0],
         scores_I=scores_1I[0],
     )
 
@@ -181,26 +175,15 @@ def _scores(shared: engine.Context, state_RD: Tensor) -> Tensor:
 
 def _seen(shared: engine.Context, cases: removal.Cases, state_RD: Tensor, visible_1RL: Tensor) -> Tensor:
     """[R, I + 1] with what the products of the history get for being visible in it."""
-    scores_RI = _scores(shared, state_RD)
+    everything_1I = torch.ones(1, shared.model.products + 1, dtype=torch.bool)
     mine = own(shared.model.bundle.model, cases)
-    if mine is None:
-        return scores_RI
-    everybody_R = torch.zeros(len(state_RD), dtype=torch.int64)
-    added_RU = mine.added(state_RD, everybody_R, seen_units(cases, visible_1RL)[0])
-    return scores_RI.scatter_add(1, mine.column_BU[everybody_R], added_RU)
+    candidates = Candidates.of(everything_1I, shared.model.vectors_ID, shared.offset_I, mine)
+    owner_R = torch.zeros(len(state_RD), dtype=torch.int64)
+    return candidates.scores(state_RD, owner_R, seen_units(cases, visible_1RL)[0])
 
 
 def _numbers(scores_I: Tensor) -> Tensor:
     return torch.arange(len(scores_I))
-
-
-def _mask(shared: engine.Context, rows: InteractionQuerySet) -> Tensor:
-    """[I + 1] True for the products of these interactions."""
-    mask = torch.zeros(shared.model.products + 1, dtype=torch.bool)
-    numbers = [shared.model.number_of.get(pk, 0) for pk in rows.values_list("product_id", flat=True).distinct()]
-    mask[torch.tensor(numbers, dtype=torch.int64)] = True
-    mask[0] = False
-    return mask
 
 
 ANSWERS: dict[str, Callable[..., Answer]] = {

@@ -110,10 +110,7 @@ def audit(*, at: datetime) -> Audit | None:
         return None
     tally, frames = Tally(), dict[datetime, Frame]()
     model = inference.loaded(run.version)
-    config = model.bundle.model.config
-    plain = PlainModel(
-        model.bundle.model.state_dict(), model.bundle.catalogue.attributes, heads=config.heads, blocks=config.blocks
-    )
+    plain = PlainModel.of(model.bundle)
     categories = {category.pk: category for category in Category.objects.all()}
     ids = sample(run, at=at)
     for slate in Slate.objects.filter(pk__in=ids).select_related("explanation", "shopper").order_by("pk").iterator(200):

@@ -58,8 +58,9 @@ def _of_live(version: ModelVersion, *, now: datetime) -> dict[str, Any] | None:
         return None
     model = inference.loaded(run.version)
     lines, rows = _sample(model, now=now)
+    offset, shown = inference.offset_I(model, as_of=now), inference.recommendable(model)
     found: dict[str, Any] = {"version": run.version_id, "shoppers": len(rows[:QUALITY])}
-    return found | _quality(model, lines, rows[:QUALITY], now=now, floor=check.placebo_floor, is_whole=False)
+    return found | _quality(model, lines, rows[:QUALITY], offset, shown, now, check.placebo_floor, is_whole=False)
 
 
 def measure(model: Loaded, *, now: datetime) -> tuple[float, dict[str, Any]]:
@@ -85,14 +86,22 @@ def measure(model: Loaded, *, now: datetime) -> tuple[float, dict[str, Any]]:
         for what in ("del@3", "ins@3"):
             difference = paired_bootstrap(per_shopper[f"ours_{what}"], per_shopper[f"{control}_{what}"])
             measures[f"ours_minus_{control}_{what}"] = [round(number, 5) for number in difference]
-    return floor, measures | _quality(model, lines, rows[:QUALITY], now=now, floor=floor)
+    return floor, measures | _quality(model, lines, rows[:QUALITY], offset, shown, now, floor, is_whole=True)
 
 
 def _quality(
-    model: Loaded, lines: ShopperLines, rows: Ints, *, now: datetime, floor: float, is_whole: bool = True
+    model: Loaded,
+    lines: ShopperLines,
+    rows: Ints,
+    offset: Tensor,
+    shown: Tensor,
+    now: datetime,
+    floor: float,
+    *,
+    is_whole: bool,
 ) -> dict[str, Any]:
     """Shares of what is verified and what decides a place; with `is_whole` also polarity, optimality, steadiness."""
-    floor, offset, shown = max(LEAST, floor), inference.offset_I(model, as_of=now), inference.recommendable(model)
+    floor = max(LEAST, floor)
     values: dict[str, list[Tensor]] = {}
     checked = wrong = 0
     like: dict[str, list[float]] = {"stability_neutral_mask": [], "stability_one_more": []}

@@ -7,6 +7,7 @@ from django.urls import reverse
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext as _
 
+from catalog.admin_cards import Alert, Figure
 from catalog.admin_links import row_url
 from explanations import refreshing
 from explanations.models import VersionCheck
@@ -20,22 +21,6 @@ RUNS = 12
 LEAST_VERIFIED = 0.85  # of home, the goal of the house
 MOST_WITHHELD = 0.05
 CONTROLS = ("recency", "random")
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Alert:
-    text: str
-    mend: str = ""
-    url: str = ""
-    kind: str = "warning"
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Figure:
-    name: str
-    value: str
-    note: str = ""
-    url: str = ""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -158,26 +143,26 @@ def _over_runs(runs: list[Run]) -> list[Chart]:
     ordered = runs[::-1]
     rates = [(float(run.pk), rate) for run in ordered if (rate := _rate(run)) is not None]
     shares = [(float(run.pk), share * 100) for run in ordered if (share := verified_share(run)) is not None]
+
+    def over(title: str, series: Series, up: str, caption: str) -> Chart:
+        return Chart(
+            title=title,
+            drawing=charts.lines(title=title, series=[series], across=_("run"), up=up),
+            caption=caption,
+        )
+
     return [
-        Chart(
-            title=_("Verified reasons over runs"),
-            drawing=charts.lines(
-                title=_("Verified reasons over runs"),
-                series=[Series(name=_("verified"), points=shares, kind="for")],
-                across=_("run"),
-                up=_("% of explained recommendations"),
-            ),
-            caption=_("The rest carries another true cause, or is withheld."),
+        over(
+            _("Verified reasons over runs"),
+            Series(name=_("verified"), points=shares, kind="for"),
+            _("% of explained recommendations"),
+            _("The rest carries another true cause, or is withheld."),
         ),
-        Chart(
-            title=_("Cost over runs"),
-            drawing=charts.lines(
-                title=_("Cost over runs"),
-                series=[Series(name=_("slates/s"), points=rates, kind="for")],
-                across=_("run"),
-                up=_("slates a second and worker"),
-            ),
-            caption=_("Scoring, explaining and checking together."),
+        over(
+            _("Cost over runs"),
+            Series(name=_("slates/s"), points=rates, kind="for"),
+            _("slates a second and worker"),
+            _("Scoring, explaining and checking together."),
         ),
     ]
 

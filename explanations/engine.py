@@ -99,16 +99,22 @@ def personal(shared: Context, shopper_ids: Sequence[int]) -> Iterator[ExplainedS
     ends = np.concatenate([[0], np.cumsum(lines.histories.items > 0)])[lines.histories.offsets]
     known = np.flatnonzero(np.diff(ends) > 0)  # something that is not excluded
     known = known[np.argsort(lengths[known], kind="stable")]
-    met, hidden = _not_new(shared, lines)
+    bought, hidden = not_new(shared, lines)
     for start in range(0, len(known), BATCH):
         rows = known[start : start + BATCH]
         batch = batch_of(shared, lines, rows)
         owned = owned_mask(lines.histories, rows, shared.model.products)
-        yield from _slates(shared, batch, Placement.HOME, shared.shown_I & ~owned & ~met[rows] & ~hidden[rows])
-        yield from _slates(shared, batch, Placement.BUY_AGAIN, shared.shown_I & owned & ~hidden[rows])
+        for placement in (Placement.HOME, Placement.BUY_AGAIN):
+            yield from _slates(shared, batch, placement, allowed(shared, placement, owned, bought[rows], hidden[rows]))
 
 
-def _not_new(shared: Context, lines: ShopperLines) -> tuple[Tensor, Tensor]:
+def allowed(shared: Context, placement: Placement, owned: Tensor, bought: Tensor, hidden: Tensor) -> Tensor:
+    """[B, I + 1] True for what may stand in a shopper's list: to buy again what is owned, else what is new."""
+    candidates = shared.shown_I & ~hidden
+    return candidates & owned if placement is Placement.BUY_AGAIN else candidates & ~owned & ~bought
+
+
+def not_new(shared: Context, lines: ShopperLines) -> tuple[Tensor, Tensor]:
     """[S, I + 1] each: products that the shopper bought, whatever became of those interactions, and those it hid.
 
     "Don't use this purchase" takes it from the history, but it stays bought: not new to the shopper.

@@ -35,6 +35,7 @@ from explanations.verification import (
     variants,
 )
 from recommendations.ml.model import Recommender
+from recommendations.ml.ranking import in_order
 
 CHANGES = (SINGLE, PAIR, TRIPLE)  # what a counterfactual removes: one unit, two, three
 PLAUSIBLE = 0.5  # of the floor: what screening finds below that does not reach it on the whole catalogue
@@ -72,15 +73,6 @@ def ranked(state_BD: Tensor, candidates: Candidates, count: int) -> Ranked:
         pool=occlusion.pool_of(values_BN, column_BN, candidates.vectors_ID, candidates.offset_I),
         pool_BN=column_BN,
     )
-
-
-def in_order(values_BN: Tensor, column_BN: Tensor, count: int) -> tuple[Tensor, Tensor]:
-    """The first `count`, ties by number: `topk` leaves their order open."""
-    values_BN, column_BN = values_BN[:, : count + 32], column_BN[:, : count + 32]
-    by_column = torch.argsort(column_BN, dim=1, stable=True)
-    values_BN, column_BN = values_BN.gather(1, by_column), column_BN.gather(1, by_column)
-    by_value = torch.argsort(values_BN, dim=1, descending=True, stable=True)[:, :count]
-    return values_BN.gather(1, by_value), column_BN.gather(1, by_value)
 
 
 class Screened(NamedTuple):

@@ -7,10 +7,13 @@ It shares no code with the model or with the fast path, so that a mistake in eit
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
+
+if TYPE_CHECKING:
+    from recommendations.ml.bundle import Bundle
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
@@ -47,6 +50,11 @@ class PlainModel:
                 table, values = self.weights[f"products.attributes.{name}.weight"], np.asarray(stored)
                 known = (values > 0)[..., None]
                 self.vectors_ID += (table[values] * known).sum(1) / np.maximum(known.sum(1), 1)
+
+    @classmethod
+    def of(cls, bundle: "Bundle") -> "PlainModel":
+        config, attributes = bundle.model.config, bundle.catalogue.attributes
+        return cls(bundle.model.state_dict(), attributes, heads=config.heads, blocks=config.blocks)
 
     def scores(self, past: Past, next_basket: int, offset_I: Floats) -> Floats:
         """[I + 1] the score of every product after this history; `offset_I` is what needs no history."""

@@ -20,12 +20,11 @@ from explanations.methods.reading import Reading
 from explanations.methods.rows import distinct
 from explanations.plain import Past, PlainModel
 from explanations.services import SHOWN
-from explanations.verification import CUT, FULL, GROUP, REASONS_ALONE, Candidates, holds
+from explanations.verification import GROUP, REASONS_ALONE, Candidates, holds
 from recommendations.inference import Loaded
 from recommendations.ml.data import Histories, Ints
 
 PRODUCTS = 10
-BATCH = 32
 MOST_UNITS = 20  # every set of up to three of more units would be too many to try
 TRIED = 2  # products a shopper of which every set is tried
 
@@ -63,13 +62,11 @@ def shares(made: Made, floor: float) -> dict[str, Tensor]:
     decide whether it keeps its place, and whether it stays on the list.
     """
     replayed, real_BK = made.verified.replay, made.ranked.exists_BK
-    log_p, rank = replayed.log_p_BKV, replayed.rank_BKV
-    lost_BK = log_p[..., FULL] - log_p[..., GROUP]
-    group_BK = (made.category_BK > 0) & (lost_BK >= floor) & ((rank[..., GROUP] > rank[..., FULL]) | (lost_BK >= CUT))
+    group_BK = (made.category_BK > 0) & holds(replayed, slice(GROUP, GROUP + 1), floor).squeeze(-1)
     verified_BK = (holds(replayed, REASONS_ALONE, floor).any(-1) | group_BK) & real_BK
     change_BK = made.verified.change_BK
     moved_BK = (change_BK >= 0) & (made.verified.taker_BK > 0)
-    rank_BK = rank.gather(2, change_BK.clamp(min=0).unsqueeze(-1)).squeeze(-1)
+    rank_BK = replayed.rank_BKV.gather(2, change_BK.clamp(min=0).unsqueeze(-1)).squeeze(-1)
     return {
         "verified": verified_BK[real_BK].float(),
         Strength.LOSES_PLACE.value: moved_BK[verified_BK].float(),
@@ -79,9 +76,7 @@ def shares(made: Made, floor: float) -> dict[str, Tensor]:
 
 def polarity(model: Loaded, made: Made, floor: float, offset_I: Tensor) -> tuple[int, int]:
     """(how many verified reasons were replayed by the plain forward, how many of them do not lower log p)."""
-    bundle, cases = model.bundle, made.cases
-    config = bundle.model.config
-    plain = PlainModel(bundle.model.state_dict(), bundle.catalogue.attributes, heads=config.heads, blocks=config.blocks)
+    plain, cases = PlainModel.of(model.bundle), made.cases
     offset = offset_I.double().numpy().copy()
     offset[0] = 0.0
     held = (holds(made.verified.replay, REASONS_ALONE, floor) & made.ranked.exists_BK.unsqueeze(-1)).numpy()

@@ -33,19 +33,22 @@ def checkpoint_name(version_id: int) -> str:
 
 def save_bytes(name: str, data: bytes) -> str:
     """Store `data` under `name`, replacing what was there in one step, and return its SHA-256."""
-    stored = storages["artifacts"].save(name, ContentFile(data))
-    if stored != name:
-        raise ImproperlyConfigured(
-            f"The artifact storage renamed {name} to {stored}. Remedy: choose one that overwrites, see ARTIFACT_STORAGE"
-        )
+    _save(name, ContentFile(data))
     return hashlib.sha256(data).hexdigest()
 
 
 def save_file(name: str, file: IO[bytes]) -> None:
     """Store what `file` holds from its beginning under `name`, a chunk at a time, replacing what was there."""
     file.seek(0)
-    if storages["artifacts"].save(name, File(file)) != name:
-        raise ImproperlyConfigured(f"The artifact storage renamed {name}. Remedy: choose one that overwrites")
+    _save(name, File(file))
+
+
+def _save(name: str, content: "File[bytes]") -> None:
+    stored = storages["artifacts"].save(name, content)
+    if stored != name:
+        raise ImproperlyConfigured(
+            f"The artifact storage renamed {name} to {stored}. Remedy: choose one that overwrites, see ARTIFACT_STORAGE"
+        )
 
 
 def open_file(name: str) -> IO[bytes] | None:

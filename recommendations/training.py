@@ -53,18 +53,17 @@ def run(version: ModelVersion, lease: leases.Lease[ModelVersion], at: datetime) 
 
     device = choose_device(settings.TRAINING_DEVICE)
     snapshot = version.snapshot or _freeze(version, at)
-    arrays, split, model_config, config = _job(version, snapshot)
+    model_config, config = _chosen(version)
+    arrays = snapshots.build(snapshot)
+    split = _Split(arrays, snapshot)
     _describe(version, config=to_json(model_config, config), device=device)
 
     with ranks.started(version_id=version.pk, device=device) as group:
-        model, _ = train(
-            model_config,
-            config,
-            split.training(),
+        model = _train(
+            version,
+            split,
+            group,
             device=device,
-            group=group,
-            checkpoint=_checkpoint(version),
-            prepare=_beginning(version, arrays),
             save=lambda file: _save(version, file),
             report=_reporter(version),
             check=check,
@@ -124,26 +123,30 @@ def _beginning(version: ModelVersion, arrays: Arrays) -> Callable[[Recommender],
     return prepare
 
 
-def _job(version: ModelVersion, snapshot: Snapshot) -> tuple[Arrays, "_Split", ModelConfig, TrainingConfig]:
+def _chosen(version: ModelVersion) -> tuple[ModelConfig, TrainingConfig]:
     model_config, config = from_json(version.config)
-    arrays = snapshots.build(snapshot)
-    return arrays, _Split(arrays, snapshot), model_config, replace(config, seed=version.seed)
+    return model_config, replace(config, seed=version.seed)
+
+
+def _train(version: ModelVersion, split: "_Split", group: Group, *, device: str, **leading: Any) -> Recommender:
+    """One process's share of the training; `leading` is what the leader alone does besides."""
+    model, _ = train(
+        *_chosen(version),
+        split.training(),
+        device=device,
+        group=group,
+        checkpoint=_checkpoint(version),
+        prepare=_beginning(version, split.arrays),
+        **leading,
+    )
+    return model
 
 
 def run_beside(version: ModelVersion, group: Group, *, device: str) -> None:
     """Another process's share of a training; the leader saves, reports, measures and says when it is over."""
     if version.snapshot is None:
         raise ValueError(f"{version} has no snapshot yet")
-    arrays, split, model_config, config = _job(version, version.snapshot)
-    train(
-        model_config,
-        config,
-        split.training(),
-        device=device,
-        group=group,
-        checkpoint=_checkpoint(version),
-        prepare=_beginning(version, arrays),
-    )
+    _train(version, _Split(snapshots.build(version.snapshot), version.snapshot), group, device=device)
 
 
 def choose_device(wanted: str) -> str:

@@ -13,7 +13,7 @@ from rest_framework.views import APIView
 
 from catalog.api.errors import Ambiguous
 from catalog.api.fields import is_storable
-from catalog.models import PartnerKey, Scope, Shopper
+from catalog.models import PartnerKey, Product, Scope, Shopper
 
 Data = dict[str, Any]
 Scopes = Mapping[str, tuple[Scope, ...]]
@@ -88,3 +88,12 @@ def find_shopper(*, key: PartnerKey, external_id: str, partner: str | None) -> S
     if not found:
         raise NoSuchShopper
     return (own or found)[0]
+
+
+def find_product(external_id: str) -> Product:
+    """With its category. Raises NotFound."""
+    rows = Product.objects.select_related("category")
+    product = rows.filter(external_id=external_id).first() if is_storable(external_id) else None
+    if product is None:
+        raise NotFound("There is no product of this id.")
+    return product

@@ -6,14 +6,13 @@ from django.db.models import Q
 from django.utils import timezone
 from drf_spectacular.utils import OpenApiResponse, extend_schema
 from rest_framework import status
-from rest_framework.exceptions import ErrorDetail, NotFound, ValidationError
+from rest_framework.exceptions import ErrorDetail, ValidationError
 from rest_framework.request import Request
 from rest_framework.response import Response
 
 from catalog import services
 from catalog.api import serializers as forms
-from catalog.api.base import ApiView, Scopes, body_of, find_shopper, key_of, query_of
-from catalog.api.fields import is_storable
+from catalog.api.base import ApiView, Scopes, body_of, find_product, find_shopper, key_of, query_of
 from catalog.api.pagination import page_of
 from catalog.api.schema import Tags
 from catalog.models import Category, EventType, Product, Scope
@@ -81,11 +80,7 @@ class ProductView(ApiView):
     def get(self, request: Request, external_id: str) -> Response:
         """By the external id it was sent with."""
         query_of(request, forms.NoQuery)
-        rows = Product.objects.select_related("category")
-        product = rows.filter(external_id=external_id).first() if is_storable(external_id) else None
-        if product is None:
-            raise NotFound("There is no product of this id.")
-        return Response(forms.ProductSerializer(product).data)
+        return Response(forms.ProductSerializer(find_product(external_id)).data)
 
 
 class CategoriesView(ApiView):

@@ -6,15 +6,13 @@ from django.conf import settings
 from django.utils import translation
 from drf_spectacular.utils import extend_schema
 from rest_framework import serializers
-from rest_framework.exceptions import NotFound
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from catalog.api.base import ApiView, Data, Scopes, find_shopper, key_of, query_of
-from catalog.api.fields import is_storable
+from catalog.api.base import ApiView, Data, Scopes, find_product, find_shopper, key_of, query_of
 from catalog.api.schema import Tags
 from catalog.api.serializers import ShopperQuery
-from catalog.models import Product, Scope
+from catalog.models import Scope
 from explanations.absences import PERSONAL, WhyNot, why_not
 from explanations.api import codes
 from explanations.api.serializers import LanguageQuery, NamedProductSerializer
@@ -85,9 +83,7 @@ class WhyNotView(ApiView):
         """The true cause, and where the model ranks the product: it is asked at once, for at most two seconds."""
         query = query_of(request, WhyNotQuery)
         shopper = find_shopper(key=key_of(request), external_id=external_id, partner=query.get("partner"))
-        found = Product.objects.filter(external_id=product).first() if is_storable(product) else None
-        if found is None:
-            raise NotFound("There is no product of this id.")
+        found = find_product(product)
         language = str(query.get("language") or getattr(request, "LANGUAGE_CODE", settings.LANGUAGE_CODE))
         sees_evidence = Scope.EXPLANATIONS_EVIDENCE in key_of(request).scopes
         with translation.override(language):

@@ -13,8 +13,7 @@ from catalog.visitors import shopper_of
 from explanations.absences import WhyNot, why_not
 from explanations.phrasing.absences import cause_of, details_of
 from explanations.phrasing.parts import part_name
-
-IMMEDIATELY = 0.0
+from explanations.views.waiting import wait_of
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -40,8 +39,7 @@ def why_not_page(request: HttpRequest, external_id: str) -> HttpResponse:
     shopper = shopper_of(request)
     if shopper is None:
         return render(request, "explanations/no_history.html")
-    is_script = request.headers.get("X-Requested-With") == "fetch"
-    why = why_not(shopper=shopper, product=product, wait=IMMEDIATELY if is_script else None)
+    why = why_not(shopper=shopper, product=product, wait=wait_of(request))
     return render(
         request,
         "explanations/why_not.html",

@@ -12,9 +12,9 @@ from django.views.decorators.http import require_safe
 from catalog.visitors import shopper_of
 from explanations.interests import Interest, interests_of
 from explanations.phrasing.moves import counted, said
+from explanations.views.waiting import wait_of
 
 ON_A_PAGE = 20
-IMMEDIATELY = 0.0
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -34,8 +34,7 @@ def interests(request: HttpRequest) -> HttpResponse:
     shopper = shopper_of(request)
     if shopper is None:
         return render(request, "explanations/no_history.html")
-    is_script = request.headers.get("X-Requested-With") == "fetch"
-    found = interests_of(shopper=shopper, wait=IMMEDIATELY if is_script else None)
+    found = interests_of(shopper=shopper, wait=wait_of(request))
     page = Paginator(found.measured, ON_A_PAGE).get_page(request.GET.get("page"))
     return render(
         request,

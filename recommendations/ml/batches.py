@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from recommendations.ml.config import ModelConfig, TrainingConfig
-from recommendations.ml.data import DAY, Histories, Ints, Unwanted
+from recommendations.ml.data import DAY, Histories, Ints, Unwanted, lines_in
 from recommendations.ml.history import History
 from recommendations.ml.kinds import Kinds
 
@@ -216,9 +216,7 @@ class BatchMaker:
         """Every pair of a query (flat index into B × Q) and a product its shopper does not want, with its weight."""
         if self.unwanted is None or not len(self.unwanted.items):
             return np.empty(0, np.int64), np.empty(0, np.int64), np.empty(0, np.float32)
-        first, counts = self.unwanted.offsets[shopper_B], np.diff(self.unwanted.offsets)[shopper_B]
-        window_P = np.repeat(np.arange(len(shopper_B)), counts)
-        line_P = np.arange(len(window_P)) + np.repeat(first - np.concatenate([[0], np.cumsum(counts)[:-1]]), counts)
+        window_P, line_P = lines_in(self.unwanted.offsets, shopper_B)
         pair_P = np.repeat(np.arange(len(window_P)), asked_B[window_P])  # once for each query of the window
         place_P = np.arange(len(pair_P)) - np.searchsorted(pair_P, pair_P)
         line_P, window_P = line_P[pair_P], window_P[pair_P]

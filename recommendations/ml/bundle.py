@@ -97,7 +97,7 @@ def load(data: bytes) -> Bundle:
     )
     arrays = {name: values.numpy() for name, values in stored["arrays"].items()}
     kinds = Kinds(**{name: values.numpy() for name, values in stored["kinds"].items()})
-    model = build(ModelConfig(**stored["config"]), catalogue, len(kinds))
+    model = build(ModelConfig(**stored["config"]), catalogue, kinds)
     model.load_state_dict(stored["weights"])
     return Bundle(
         model=model.eval(),

@@ -15,6 +15,18 @@ RECENT = 28 * DAY  # what counts as recent popularity
 PERIOD = 7 * DAY  # how often recent popularity is computed
 
 
+def lines_in(offsets: Ints, rows: Ints) -> tuple[Ints, Ints]:
+    """Each line of some rows of a compressed table: its row's place among them, and its own number."""
+    counts = np.diff(offsets)[rows]
+    place = np.repeat(np.arange(len(rows)), counts)
+    return place, np.arange(len(place)) + np.repeat(offsets[rows] - (np.cumsum(counts) - counts), counts)
+
+
+def offsets_of(offsets: Ints, kept: NDArray[np.bool_]) -> Ints:
+    """The offsets of a compressed table of which only some lines are kept."""
+    return np.concatenate([[0], np.cumsum(kept)])[offsets]
+
+
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Histories:
     """All interactions, a shopper after the other, each in order of time.
@@ -39,10 +51,7 @@ class Histories:
 
     def lines_of(self, shoppers: Ints) -> tuple[Ints, Ints]:
         """Each line of these shoppers: its shopper's place among them, and its own number."""
-        counts = np.diff(self.offsets)[shoppers]
-        rows = np.repeat(np.arange(len(shoppers)), counts)
-        first = np.repeat(self.offsets[shoppers] - np.concatenate([[0], np.cumsum(counts)[:-1]]), counts)
-        return rows, (first + np.arange(len(rows))).astype(np.int64)
+        return lines_in(self.offsets, shoppers)
 
     def before(self, cutoff: int) -> Self:
         """What happened strictly before `cutoff`; shoppers keep their numbers."""
@@ -53,9 +62,8 @@ class Histories:
         return self._only(np.asarray(self.times) >= start)
 
     def _only(self, kept: NDArray[np.bool_]) -> Self:
-        ends = np.concatenate([[0], np.cumsum(kept)])
         return type(self)(
-            offsets=ends[self.offsets],
+            offsets=offsets_of(self.offsets, kept),
             items=self.items[kept],
             times=self.times[kept],
             types=self.types[kept],
@@ -75,9 +83,11 @@ class Unwanted:
     def before(self, cutoff: int) -> Self:
         """What was said strictly before `cutoff`; shoppers keep their numbers."""
         kept = np.asarray(self.times) < cutoff
-        ends = np.concatenate([[0], np.cumsum(kept)])
         return type(self)(
-            offsets=ends[self.offsets], items=self.items[kept], times=self.times[kept], weights=self.weights[kept]
+            offsets=offsets_of(self.offsets, kept),
+            items=self.items[kept],
+            times=self.times[kept],
+            weights=self.weights[kept],
         )
 
 
@@ -119,12 +129,11 @@ class NextBaskets:
         return self if step == 1 else self._of(np.arange(first, len(self.shoppers), step))
 
     def _of(self, rows: Ints) -> Self:
-        counts = np.diff(self.offsets)[rows]
-        lines = np.repeat(self.offsets[rows] - (np.cumsum(counts) - counts), counts)
+        counts, (_, lines) = np.diff(self.offsets)[rows], lines_in(self.offsets, rows)
         return type(self)(
             shoppers=self.shoppers[rows],
             offsets=np.concatenate([[0], np.cumsum(counts)]).astype(np.int64),
-            items=self.items[lines + np.arange(len(lines))],
+            items=self.items[lines],
             now=self.now,
         )
 

@@ -58,15 +58,18 @@ class State:
     is_finished: bool = False
 
 
-def build(config: ModelConfig, catalogue: Catalogue, event_types: int) -> Recommender:
+def build(config: ModelConfig, catalogue: Catalogue, kinds: Kinds) -> Recommender:
     """An untrained model for this catalogue."""
-    return Recommender(
+    model = Recommender(
         config,
         products=catalogue.products,
         attributes={name: torch.from_numpy(np.asarray(values)) for name, values in catalogue.attributes.items()},
         sizes=catalogue.sizes,
-        event_types=event_types,
+        event_types=len(kinds),
     )
+    if model.repeats is not None:
+        model.repeats.is_own.copy_(torch.from_numpy(kinds.is_target))
+    return model
 
 
 @contextmanager
@@ -104,9 +107,7 @@ def train(
     an earlier one learnt. `check` is called every step; what it raises (`Cancelled`, a lost lease) ends the training.
     """
     with reproducible(config.seed):
-        model = build(model_config, data.catalogue, len(data.kinds))
-    if model.repeats is not None:
-        model.repeats.is_own.copy_(torch.from_numpy(data.kinds.is_target))
+        model = build(model_config, data.catalogue, data.kinds)
     prepare(model)
     model.to(device)
     if config.is_compiled:

@@ -13,6 +13,7 @@ from recommendations.ml.data import PERIOD, Histories, Ints
 from recommendations.ml.model import Recommender
 from recommendations.ml.repeats import Own, own
 
+TIED = 32  # so many more are looked at, for the last ones may tie
 AT_ONCE = 16_000_000  # scores in memory: bounds it whatever the catalogue
 
 
@@ -22,9 +23,11 @@ def period_of(moments: Tensor, start: int, periods: int) -> Tensor:
 
 
 def _read(
-    model: Recommender, histories: Histories, shoppers: Ints, *, now: int, batch: int
+    model: Recommender, histories: Histories, shoppers: Ints, *, now: int, batch: int, wants_own: bool
 ) -> Iterator[tuple[Ints, Tensor, Own | None]]:
-    """(shoppers [B], their states [B, D], their own products if these have a term), longest histories last."""
+    """(shoppers [B], their states [B, D], their own products if these are wanted and have a term), longest histories
+    last.
+    """
     lengths = np.minimum(np.diff(histories.offsets)[shoppers], model.config.history)
     order = np.argsort(lengths, kind="stable")
     for start in range(0, len(shoppers), batch):
@@ -33,7 +36,7 @@ def _read(
         visible = (history.items_BL > 0).unsqueeze(1)
         moment = torch.full((len(chosen), 1), now)
         state = model.read_out(model.tokens_BLD(history), history, visible, next_B.unsqueeze(1), moment)
-        term = model.repeats
+        term = model.repeats if wants_own else None
         yield chosen, state[:, 0], None if term is None else own(history, visible, moment, term.is_own)
 
 
@@ -59,10 +62,10 @@ def scored(
     if popularity_I is not None:
         bias = bias + model.popularity_weight * popularity_I
     batch = max(1, min(batch, AT_ONCE // len(everything)))
-    for chosen, state, met in _read(model, histories, shoppers, now=now, batch=batch):
+    for chosen, state, met in _read(model, histories, shoppers, now=now, batch=batch, wants_own=only != "new"):
         aimed = model.aimed(state, kind)
         scores = torch.addmm(bias, aimed, vectors.T)
-        if model.repeats is not None and met is not None and only != "new":
+        if model.repeats is not None and met is not None:
             scores[met.query_P, met.item_P] += model.repeats(met, aimed)
         scores[:, 0] = float("-inf")
         if only != "all":
@@ -88,12 +91,17 @@ def top(scores_BI: Tensor, count: int) -> tuple[Tensor, Tensor]:
     Returns scores and products [B, count]; column 0 of the input is padding and never returned.
     """
     count = min(count, scores_BI.shape[1] - 1)
-    reach = min(count + 32, scores_BI.shape[1])
-    values, items = torch.topk(scores_BI, reach, dim=1)
-    by_item = torch.argsort(items, dim=1, stable=True)
-    values, items = values.gather(1, by_item), items.gather(1, by_item)
-    by_value = torch.argsort(values, dim=1, descending=True, stable=True)[:, :count]
-    return values.gather(1, by_value), items.gather(1, by_value)
+    reach = min(count + TIED, scores_BI.shape[1])
+    return in_order(*torch.topk(scores_BI, reach, dim=1), count)
+
+
+def in_order(values_BN: Tensor, items_BN: Tensor, count: int) -> tuple[Tensor, Tensor]:
+    """The first `count` of what `topk` found, ties by product number."""
+    values_BN, items_BN = values_BN[:, : count + TIED], items_BN[:, : count + TIED]
+    by_item = torch.argsort(items_BN, dim=1, stable=True)
+    values_BN, items_BN = values_BN.gather(1, by_item), items_BN.gather(1, by_item)
+    by_value = torch.argsort(values_BN, dim=1, descending=True, stable=True)[:, :count]
+    return values_BN.gather(1, by_value), items_BN.gather(1, by_value)
 
 
 def rank(

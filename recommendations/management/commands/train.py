@@ -52,16 +52,15 @@ class Command(BaseCommand):
     def handle(self, *args: Any, **options: Any) -> None:
         if options["seeds"] < 1:
             raise CommandError("--seeds must be at least 1")
-        self._started_from = self._earlier(options["started_from"])
+        earlier = self._earlier(options["started_from"])
         if options["incremental"]:
-            if self._started_from is None:
+            if earlier is None:
                 raise CommandError("--incremental needs --from: there is nothing to continue")
             training = {**options["config"].get("training", {}), "fresh_days": options["incremental"]}
             options["config"] = {**options["config"], "training": training}
         shared = snapshots.freeze(at=timezone.now()) if options["seeds"] > 1 else None
-        versions = [
-            self._request(options, seed, shared) for seed in range(options["seed"], options["seed"] + options["seeds"])
-        ]
+        seeds = range(options["seed"], options["seed"] + options["seeds"])
+        versions = [self._request(options, seed, snapshot=shared, started_from=earlier) for seed in seeds]
         if options["no_wait"]:
             for version in versions:
                 self.stdout.write(f"{version} queued")
@@ -92,7 +91,9 @@ class Command(BaseCommand):
             raise CommandError(f"--from: no trained version {wanted}. Remedy: give the number of one, or live")
         return found
 
-    def _request(self, options: dict[str, Any], seed: int, snapshot: Snapshot | None) -> ModelVersion:
+    def _request(
+        self, options: dict[str, Any], seed: int, *, snapshot: Snapshot | None, started_from: ModelVersion | None
+    ) -> ModelVersion:
         """The first of several is the one that may be published."""
         try:
             return services.request_training(
@@ -103,7 +104,7 @@ class Command(BaseCommand):
                 publish_when_ready=options["publish"] and seed == options["seed"],
                 is_sent=not options["inline"],
                 snapshot=snapshot,
-                started_from=self._started_from,
+                started_from=started_from,
             )
         except services.BadConfiguration as error:
             raise CommandError(f"--config: {error}") from error

@@ -35,7 +35,7 @@ def load(path: Path, *, cache: Path, minutes: float = MINUTES) -> Subject:
     catalogue = _catalogue(path, products)
     training = _data(sequences, catalogue)
     weights = _weights(training, cache / f"{path.stem}.pt", minutes)
-    model = build(MODEL, catalogue, 1)
+    model = build(MODEL, catalogue, training.kinds)
     model.load_state_dict(torch.load(io.BytesIO(weights), weights_only=True))
     model.eval()
     known = histories_of([sequence[:-1] for sequence in sequences])

@@ -85,7 +85,7 @@ def main() -> None:
     try:
         model, _ = train(model_config, config, data, save=log.save, report=log.report, check=log.check)
     except CapReached:
-        model = build(model_config, prepared.catalogue, len(data.kinds))
+        model = build(model_config, prepared.catalogue, data.kinds)
         model.load_state_dict(torch.load(io.BytesIO(log.checkpoint), weights_only=True)["best"])
         model.eval()
     task.timer.lap("training")
