@@ -17,8 +17,8 @@ class CausalRecommender(Recommender):
     computing all later ones anew, and what it put into them stays in the query.
     """
 
-    def tokens_BLD(self, history: History, visible_BL: Tensor | None = None) -> Tensor:
-        x_BLD = self.products(history.items_BL)
+    def tokens_BLD(self, history: History, visible_BL: Tensor | None = None) -> Tensor:  # noqa: N802, shape suffix
+        x_BLD: Tensor = self.products(history.items_BL)
         if self.types is not None:
             x_BLD = x_BLD + self.types(history.types_BL)
         x_BLD = self.dropout(x_BLD)
@@ -41,7 +41,8 @@ class CausalRecommender(Recommender):
         state_BQD = tokens_BLD.gather(1, place_BQ.unsqueeze(-1).expand(-1, -1, tokens_BLD.shape[-1]))
         if self.gaps is not None:
             state_BQD = state_BQD + self.gaps(gap_bucket(now_BQ - history.times_BL.gather(1, place_BQ)))
-        return self.norm(torch.where((last_BQ >= 0).unsqueeze(-1), state_BQD, self.empty))
+        read_BQD: Tensor = self.norm(torch.where((last_BQ >= 0).unsqueeze(-1), state_BQD, self.empty))
+        return read_BQD
 
 
 def become_causal(model: Recommender) -> None:
