@@ -15,6 +15,8 @@ PARTS = {  # short: the column of labels is narrow
     "department": gettext_lazy("its department"),
     "price_band": gettext_lazy("its price band"),
     "brand": gettext_lazy("its brand"),
+    "other": gettext_lazy("its other attributes"),
+    "text": gettext_lazy("its words"),
     "bias": gettext_lazy("how it sells in general"),
     "recent_popularity": gettext_lazy("how it sells lately"),
     "repeat": gettext_lazy("met before"),

@@ -39,9 +39,13 @@ class Past:
 
 
 class PlainModel:
-    """`weights` is the model's state; `attributes` name -> [I + 1, M] values, 0 where there is none."""
+    """`weights` is the model's state; `attributes` name -> [I + 1, M] values, 0 where there is none; `texts` the frozen
+    vectors of titles and descriptions.
+    """
 
-    def __init__(self, weights: Mapping[str, Any], attributes: Mapping[str, Any], *, heads: int, blocks: int):
+    def __init__(
+        self, weights: Mapping[str, Any], attributes: Mapping[str, Any], texts: Any = None, *, heads: int, blocks: int
+    ):
         self.weights = {name: np.asarray(value, np.float64) for name, value in weights.items()}
         self.heads, self.blocks = heads, blocks
         self.vectors_ID = self.weights["products.ids.weight"].copy()
@@ -50,11 +54,15 @@ class PlainModel:
                 table, values = self.weights[f"products.attributes.{name}.weight"], np.asarray(stored)
                 known = (values > 0)[..., None]
                 self.vectors_ID += (table[values] * known).sum(1) / np.maximum(known.sum(1), 1)
+        if texts is not None and "products.projection.weight" in self.weights:
+            self.vectors_ID += np.asarray(texts, np.float64) @ self.weights["products.projection.weight"].T
 
     @classmethod
     def of(cls, bundle: "Bundle") -> "PlainModel":
-        config, attributes = bundle.model.config, bundle.catalogue.attributes
-        return cls(bundle.model.state_dict(), attributes, heads=config.heads, blocks=config.blocks)
+        config, catalogue = bundle.model.config, bundle.catalogue
+        return cls(
+            bundle.model.state_dict(), catalogue.attributes, catalogue.texts, heads=config.heads, blocks=config.blocks
+        )
 
     def scores(self, past: Past, next_basket: int, offset_I: Floats) -> Floats:
         """[I + 1] the score of every product after this history; `offset_I` is what needs no history."""

@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 
 from catalog import quality
 from catalog.models import Category, EventType, Product, QualityReport
+from recommendations.attributes import pairs_of
 from recommendations.ml.data import Catalogue, Histories, Ints, Unwanted
 from recommendations.ml.kinds import Kinds, edges_of
 from recommendations.models import Snapshot
@@ -254,7 +255,7 @@ def _numbers(ids: Ints, wanted: Ints) -> Ints:
 
 
 def _catalogue(report: QualityReport) -> tuple[Ints, Ints, Catalogue]:
-    """Products that may be recommended or were, with group, department and price band as attributes."""
+    """Products that may be recommended or were, with all that the shop says of them."""
     parents = dict(Category.objects.values_list("pk", "parent_id"))
     left_out = set(report.bounds["frozen"]["non_products"])
     rows = [
@@ -291,6 +292,9 @@ def _catalogue(report: QualityReport) -> tuple[Ints, Ints, Catalogue]:
         sizes[name] = len(known)
         labels[name] = tuple(paths.get(value, "") if name in CATEGORIES else str(value) for value in known)
     product_ids = np.asarray([0, *(pk for pk, _, _, _ in rows)], np.int64)
+    pairs, names = pairs_of(product_ids)
+    if names:
+        attributes["other"], sizes["other"], labels["other"] = pairs, len(names), names
     category_ids = np.asarray([0, *(category or 0 for category in categories)], np.int64)
     return (
         product_ids,

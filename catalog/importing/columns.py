@@ -89,7 +89,12 @@ PRODUCTS = (
     Column(name="brand", max_length=100),
     Column(name="price", type=Type.DECIMAL, description="Asked for now; needs a currency.", example="6.95"),
     Column(name="currency", type=Type.CURRENCY, description="Three capital letters.", example="GBP"),
-    Column(name="attributes", type=Type.JSON, description="Facts about the product.", example='{"colour": "red"}'),
+    Column(
+        name="attributes",
+        type=Type.JSON,
+        description="Facts; the model learns those that five products share.",
+        example='{"colour": "red"}',
+    ),
     Column(name="is_active", type=Type.YES_NO, description="false: never shown. Empty: true.", example="true"),
     Column(name="is_available", type=Type.YES_NO, description="false: out of stock. Empty: true.", example="true"),
     Column(name="launched_at", type=Type.TIME, description="When it was first sold.", example="2009-12-01T00:00:00Z"),

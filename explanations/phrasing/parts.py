@@ -14,6 +14,8 @@ def part_name(code: str) -> str:
         "department": _("its department"),
         "price_band": _("its price band"),
         "brand": _("its brand"),
+        "other": _("its other attributes"),
+        "text": _("the words of its title and description"),
         "bias": _("how it sells in general"),
         "recent_popularity": _("how it sells lately"),
         "repeat": _("that you had to do with it before"),

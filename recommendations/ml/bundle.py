@@ -16,7 +16,7 @@ from recommendations.ml.kinds import Kinds
 from recommendations.ml.loop import build
 from recommendations.ml.model import Recommender
 
-FORMAT = 2
+FORMAT = 3
 
 
 class UnknownFormat(Exception):
@@ -60,6 +60,8 @@ def dump(bundle: Bundle) -> bytes:
         "sizes": dict(catalogue.sizes),
         "keys": list(catalogue.keys),
         "labels": {name: list(labels) for name, labels in catalogue.labels.items()},
+        "texts": None if catalogue.texts is None else _tensor(catalogue.texts),
+        "encoder": catalogue.encoder,
         "kinds": {
             name: _tensor(getattr(bundle.kinds, name)) for name in ("event_type_ids", "lows", "strengths", "is_target")
         },
@@ -86,6 +88,8 @@ def load(data: bytes) -> Bundle:
     stored = torch.load(io.BytesIO(data), weights_only=True)
     if stored["format"] == 1:
         stored = _from_first(stored)
+    if stored["format"] == 2:
+        stored = {**stored, "format": FORMAT, "texts": None, "encoder": ""}  # the second knew no texts
     if stored["format"] != FORMAT:
         raise UnknownFormat(stored["format"])
     catalogue = Catalogue(
@@ -94,6 +98,8 @@ def load(data: bytes) -> Bundle:
         sizes=stored["sizes"],
         keys=tuple(stored.get("keys", ())),
         labels={name: tuple(labels) for name, labels in stored.get("labels", {}).items()},
+        texts=None if stored["texts"] is None else stored["texts"].numpy(),
+        encoder=stored["encoder"],
     )
     arrays = {name: values.numpy() for name, values in stored["arrays"].items()}
     kinds = Kinds(**{name: values.numpy() for name, values in stored["kinds"].items()})
@@ -114,7 +120,7 @@ def _from_first(stored: dict[str, Any]) -> dict[str, Any]:
     ones = torch.ones(len(ids), dtype=torch.float64)
     return {
         **stored,
-        "format": FORMAT,
+        "format": 2,
         "config": {"uses_repeats": False, "predicts_types": False, **stored["config"]},
         "kinds": {
             "event_type_ids": ids,

@@ -17,6 +17,7 @@ class ModelConfig:
     uses_types: bool = True  # event type of each interaction
     uses_times: bool = True  # time gaps; off where the data has an order but no times
     uses_attributes: bool = True  # categories, price band, …
+    uses_texts: bool = True  # vectors of title and description, where the snapshot has them
     uses_popularity: bool = True  # recent popularity in the bias
     uses_repeats: bool = True  # how often and how lately the product itself was met
     predicts_types: bool = True  # views, baskets, ratings beside what is ranked for, each with a state of its own

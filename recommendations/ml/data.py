@@ -97,6 +97,8 @@ class Catalogue:
 
     `attributes`: name -> [I + 1, M] value ids from 1, 0 where there is none; `sizes`: name -> number of values.
     `keys` [I] and `labels` (name -> [V]) say what the numbers from 1 stand for, in words that other catalogues share.
+    `texts` [I + 1, E]: the frozen vectors that `encoder` made of titles and descriptions, zero where there is none; may
+    be memory-mapped.
     """
 
     products: int
@@ -104,6 +106,8 @@ class Catalogue:
     sizes: dict[str, int]
     keys: tuple[str, ...] = ()
     labels: dict[str, tuple[str, ...]] = field(default_factory=dict)
+    texts: NDArray[np.float16] | None = None
+    encoder: str = ""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

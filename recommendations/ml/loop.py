@@ -65,6 +65,7 @@ def build(config: ModelConfig, catalogue: Catalogue, kinds: Kinds) -> Recommende
         products=catalogue.products,
         attributes={name: torch.from_numpy(np.asarray(values)) for name, values in catalogue.attributes.items()},
         sizes=catalogue.sizes,
+        texts_IW=None if catalogue.texts is None else torch.from_numpy(catalogue.texts),
         event_types=len(kinds),
     )
     if model.repeats is not None:

@@ -1,7 +1,7 @@
 """A causal transformer over a shopper's history, made so that every part of a score can be taken out exactly."""
 
 # B shoppers, Q queries (moments, or variants of one history), L history lines, D width, H heads, E width of a head,
-# I products. Product 0 is padding. `visible` is True where a query may see a line.
+# I products, W width of a text vector. Product 0 is padding. `visible` is True where a query may see a line.
 import math
 from collections.abc import Mapping
 
@@ -14,11 +14,25 @@ from recommendations.ml.history import GAP_BUCKETS, LAG_BUCKETS, History, gap_bu
 from recommendations.ml.lookup import lookup
 from recommendations.ml.repeats import Repeats
 
+TEXT = "text"  # the part of title and description
+
 
 class ProductVectors(nn.Module):
-    """Additive product vectors: id + each attribute. Nothing non-linear after the sum, so a score splits exactly."""
+    """Additive product vectors: id + each attribute + projected text. Nothing non-linear after the sum, so a score
+    splits exactly.
 
-    def __init__(self, config: ModelConfig, products: int, attributes: Mapping[str, Tensor], sizes: Mapping[str, int]):
+    `texts_IW` is frozen; what is learnt of it is one projection for all products, without bias, so that no text adds
+    nothing.
+    """
+
+    def __init__(
+        self,
+        config: ModelConfig,
+        products: int,
+        attributes: Mapping[str, Tensor],
+        sizes: Mapping[str, int],
+        texts_IW: Tensor | None = None,
+    ):
         super().__init__()
         self.id_dropout = config.id_dropout
         self.ids = nn.Embedding(products + 1, config.width, padding_idx=0)
@@ -30,11 +44,22 @@ class ProductVectors(nn.Module):
             nn.init.normal_(table.weight, std=0.02)
             self.attributes[name] = table
             self.register_buffer(f"values_{name}", attributes[name].long(), persistent=False)
+        self.projection: nn.Linear | None = None
+        if config.uses_texts and texts_IW is not None:
+            self.projection = nn.Linear(texts_IW.shape[1], config.width, bias=False)
+            nn.init.normal_(self.projection.weight, std=0.02)
+            self.register_buffer("texts_IW", texts_IW, persistent=False)
+            self.names.append(TEXT)
 
     def part(self, name: str, items: Tensor) -> Tensor:
         """One part of the vectors of `items` [...] -> [..., D]; an attribute with several values is their mean."""
         if name == "id":
             return self.ids(items)
+        if name == TEXT and self.projection is not None:
+            texts_IW = self.get_buffer("texts_IW")
+            if items.numel() < len(texts_IW):
+                return self.projection(texts_IW[items].to(self.projection.weight.dtype))
+            return functional.embedding(items, self.projection(texts_IW.to(self.projection.weight.dtype)))
         values = self.get_buffer(f"values_{name}")[items]  # [..., M]
         count = (values > 0).sum(-1, keepdim=True).clamp(min=1)
         return self.attributes[name](values).sum(-2) / count
@@ -136,11 +161,12 @@ class Recommender(nn.Module):
         products: int,
         attributes: Mapping[str, Tensor] | None = None,
         sizes: Mapping[str, int] | None = None,
+        texts_IW: Tensor | None = None,
         event_types: int = 1,
     ):
         super().__init__()
         self.config = config
-        self.products = ProductVectors(config, products, attributes or {}, sizes or {})
+        self.products = ProductVectors(config, products, attributes or {}, sizes or {}, texts_IW)
         self.types = nn.Embedding(event_types + 1, config.width, padding_idx=0) if config.uses_types else None
         if self.types is not None:
             nn.init.zeros_(self.types.weight)

@@ -13,6 +13,7 @@ from recommendations.ml.model import Recommender
 
 BY_PRODUCT = ("products.ids.weight", "bias.weight", "repeats.tendency.weight")
 BY_KIND = ("types.weight", "aims")
+PROJECTION = "products.projection.weight"
 
 
 def places(now: Sequence[str], earlier: Sequence[str]) -> Ints:
@@ -43,7 +44,8 @@ def warm_start(
     """Copy into `model` what it shares with `earlier`; what is new keeps its first value.
 
     1. Rows of products with the same key, of attribute values with the same label, of kinds as `kinds` [T + 1] says.
-    2. Everything else (blocks, norms, time and lag tables) where the shapes agree.
+    2. Everything else (blocks, norms, time and lag tables) where the shapes agree; the projection of texts only where
+    one encoder made them.
     Returns how many products, values and tensors came over.
     """
     stored, mine = earlier.state_dict(), model.state_dict()
@@ -53,6 +55,8 @@ def warm_start(
         by_row[f"products.attributes.{name}.weight"] = places(labels, earlier_catalogue.labels.get(name, ()))
     tensors = 0
     for name, value in mine.items():
+        if name == PROJECTION and catalogue.encoder != earlier_catalogue.encoder:
+            continue
         if name == "repeats.is_own" or name not in stored or value.shape[1:] != stored[name].shape[1:]:
             continue
         if name in by_row:

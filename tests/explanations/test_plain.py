@@ -7,15 +7,18 @@ from hypothesis import strategies as st
 
 from explanations.methods.removal import cases, states
 from explanations.plain import Past, PlainModel
-from tests.recommendations.ml.made import NOW, histories_of, random_model, random_shoppers
+from tests.recommendations.ml.made import NOW, histories_of, random_model, random_shoppers, texts_of
 
 
 @settings(max_examples=8, deadline=None)
-@given(st.integers(0, 10_000), st.integers(1, 3), st.booleans())
-def test_scores_after_any_part_of_a_history_are_those_of_the_model(seed: int, blocks: int, uses_times: bool) -> None:
-    model = random_model(seed, blocks=blocks, uses_times=uses_times)
+@given(st.integers(0, 10_000), st.integers(1, 3), st.booleans(), st.booleans())
+def test_scores_after_any_part_of_a_history_are_those_of_the_model(
+    seed: int, blocks: int, uses_times: bool, has_texts: bool
+) -> None:
+    model = random_model(seed, blocks=blocks, uses_times=uses_times, has_texts=has_texts)
     attributes = {"group": model.products.get_buffer("values_group").numpy()}
-    plain = PlainModel(model.state_dict(), attributes, heads=model.config.heads, blocks=blocks)
+    texts = texts_of(12) if has_texts else None
+    plain = PlainModel(model.state_dict(), attributes, texts, heads=model.config.heads, blocks=blocks)
     shoppers = random_shoppers(seed)
     found = cases(model, histories_of(shoppers), np.arange(len(shoppers)), now=NOW)
     kept = found.real_BL & (torch.rand(found.real_BL.shape, generator=torch.Generator().manual_seed(seed)) < 0.7)

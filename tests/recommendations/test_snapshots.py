@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from pytest_django.fixtures import Settings
 
-from catalog.models import EventType, Interaction
+from catalog.models import EventType, Interaction, Product
 from recommendations import snapshots
 from tests.factories import NOON, EventTypeFactory, InteractionFactory, ProductFactory, ShopperFactory
 
@@ -74,3 +74,20 @@ def test_a_shop_where_nobody_said_anything_has_no_wishes() -> None:
 
     assert arrays.unwanted.offsets.tolist() == [0, 0, 0]
     assert len(arrays.unwanted.items) == 0
+
+
+@pytest.mark.usefixtures("_shop")
+def test_what_the_shop_says_of_its_products_is_frozen_in_one_table_beside_groups_and_brands() -> None:
+    Product.objects.update(attributes={"made of": "wood"}, brand="Sköld")
+    snapshot = snapshots.freeze(at=NOON + timedelta(minutes=1))
+
+    catalogue = snapshots.build(snapshot).catalogue
+    snapshots.forget(snapshot)
+    again = snapshots.build(snapshot).catalogue
+
+    assert catalogue.attributes["other"].tolist() == [[0], *[[1]] * 5]
+    assert (catalogue.sizes["other"], catalogue.labels["other"]) == (1, ("made of=wood",))
+    assert catalogue.labels["brand"] == ("Sköld",)
+    assert {name: values.tolist() for name, values in again.attributes.items()} == {
+        name: values.tolist() for name, values in catalogue.attributes.items()
+    }

@@ -46,6 +46,13 @@ def random_shoppers(
     return made
 
 
+def texts_of(products: int) -> NDArray[np.float16]:
+    """[I + 1, 5] random vectors; the last product has no text."""
+    texts = np.random.default_rng(5).standard_normal((products + 1, 5)).astype(np.float16)
+    texts[[0, -1]] = 0
+    return texts
+
+
 def random_model(
     seed: int,
     *,
@@ -54,6 +61,7 @@ def random_model(
     history: int = 16,
     uses_times: bool = True,
     uses_repeats: bool = False,
+    has_texts: bool = False,
 ) -> Recommender:
     """All weights drawn at random, also those that training starts at zero."""
     with torch.random.fork_rng():
@@ -62,9 +70,17 @@ def random_model(
             width=8, blocks=blocks, heads=2, history=history, uses_times=uses_times, uses_repeats=uses_repeats
         )
         values = torch.cat([torch.zeros(1, 1), torch.randint(1, 4, (products, 1))]).long()
-        model = Recommender(config, products=products, attributes={"group": values}, sizes={"group": 3}, event_types=2)
+        model = Recommender(
+            config,
+            products=products,
+            attributes={"group": values},
+            sizes={"group": 3},
+            texts_IW=torch.from_numpy(texts_of(products)) if has_texts else None,
+            event_types=2,
+        )
         with torch.no_grad():
-            later = (model.aims, *(model.repeats.parameters() if model.repeats is not None else ()))
+            parts = (model.products.projection, model.repeats)
+            later = (model.aims, *(weight for part in parts if part is not None for weight in part.parameters()))
             first = [parameter for parameter in model.parameters() if all(parameter is not other for other in later)]
             for parameter in (*first, *later):  # so that a part that is added does not change the others
                 if parameter is not None:

@@ -1,8 +1,11 @@
 """The same seed is the same loss, a sample is close to the whole, and a bundle is its bytes."""
 
+import io
+
 import numpy as np
 import pytest
 import torch
+from numpy.typing import NDArray
 
 from recommendations.ml import bundle as bundles
 from recommendations.ml.batches import BatchMaker
@@ -12,7 +15,8 @@ from recommendations.ml.data import DAY, Catalogue, next_baskets
 from recommendations.ml.kinds import Kinds
 from recommendations.ml.loop import Epoch, TrainingData, train
 from recommendations.ml.losses import next_basket_loss
-from tests.recommendations.ml.made import histories_of, random_model, random_shoppers
+from recommendations.ml.model import Recommender
+from tests.recommendations.ml.made import histories_of, random_model, random_shoppers, texts_of
 
 PRODUCTS = 12
 BOTH = Kinds.of([(4, 1.0, True), (9, 1.0, True)], {})
@@ -63,14 +67,15 @@ def test_many_shared_negatives_come_close_to_the_whole_softmax() -> None:
     assert loss(2_000) == loss(0)
 
 
-def test_a_bundle_is_loaded_as_it_was_and_dumped_to_the_same_bytes() -> None:
-    model = random_model(3)
-    made = bundles.Bundle(
+def bundle_of(model: Recommender, texts: NDArray[np.float16] | None = None) -> bundles.Bundle:
+    return bundles.Bundle(
         model=model,
         catalogue=Catalogue(
             products=PRODUCTS,
             attributes={"group": model.products.get_buffer("values_group").numpy().astype(np.int32)},
             sizes={"group": 3},
+            texts=texts,
+            encoder="" if texts is None else "of this test",
         ),
         product_ids=np.asarray([0, *range(101, 113)], np.int64),
         category_ids=np.asarray([0, *range(201, 213)], np.int64),
@@ -81,6 +86,12 @@ def test_a_bundle_is_loaded_as_it_was_and_dumped_to_the_same_bytes() -> None:
         repeat_buyers=np.arange(13),
         calibrations={"home": Calibration(knots=(-9.0, -1.0), chances=(0.1, 0.4))},
     )
+
+
+@pytest.mark.parametrize("has_texts", [False, True])
+def test_a_bundle_is_loaded_as_it_was_and_dumped_to_the_same_bytes(has_texts: bool) -> None:
+    model = random_model(3, has_texts=has_texts)
+    made = bundle_of(model, texts_of(PRODUCTS) if has_texts else None)
 
     data = bundles.dump(made)
     loaded = bundles.load(data)
@@ -93,6 +104,29 @@ def test_a_bundle_is_loaded_as_it_was_and_dumped_to_the_same_bytes() -> None:
     assert np.array_equal(loaded.kinds.lows, made.kinds.lows, equal_nan=True)
     assert loaded.number_of() == {100 + number: number for number in range(1, 13)}
     assert loaded.model.training is False
+    assert loaded.catalogue.encoder == made.catalogue.encoder
+
+
+def test_a_bundle_written_before_there_were_texts_is_read_as_one_without() -> None:
+    model = random_model(3)
+    stored = torch.load(io.BytesIO(bundles.dump(bundle_of(model))), weights_only=True)
+    del stored["texts"], stored["encoder"], stored["config"]["uses_texts"]
+    second = io.BytesIO()
+    torch.save({**stored, "format": 2}, second)
+    stored["arrays"]["event_type_ids"] = stored["kinds"]["event_type_ids"]
+    weights = {name: value for name, value in stored["weights"].items() if name != "aims"}
+    config = {name: value for name, value in stored["config"].items() if name not in {"uses_repeats", "predicts_types"}}
+    first = io.BytesIO()
+    torch.save(
+        {**{key: stored[key] for key in stored if key != "kinds"}, "format": 1, "weights": weights, "config": config},
+        first,
+    )
+
+    for written in (first, second):
+        loaded = bundles.load(written.getvalue())
+        assert (loaded.catalogue.texts, loaded.catalogue.encoder) == (None, "")
+        assert loaded.model.products.names == ["group"]
+        assert torch.equal(loaded.model.products(torch.arange(13)), model.products(torch.arange(13)))
 
 
 def test_another_format_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,5 +1,7 @@
 """What comes over from an earlier model: by name, never by number; and what a training that goes on looks at."""
 
+from dataclasses import replace
+
 import numpy as np
 import torch
 
@@ -9,7 +11,7 @@ from recommendations.ml.data import DAY, Catalogue
 from recommendations.ml.kinds import Kinds
 from recommendations.ml.model import Recommender
 from recommendations.ml.transfer import kind_places, places, warm_start
-from tests.recommendations.ml.made import histories_of
+from tests.recommendations.ml.made import histories_of, texts_of
 
 
 def catalogue(keys: str, groups: str, of: list[int]) -> Catalogue:
@@ -28,7 +30,14 @@ def model_of(shop: Catalogue, kinds: Kinds, *, width: int = 8, seed: int = 1) ->
         torch.manual_seed(seed)
         values = {name: torch.from_numpy(column) for name, column in shop.attributes.items()}
         config = ModelConfig(width=width, uses_repeats=True)
-        model = Recommender(config, products=shop.products, attributes=values, sizes=shop.sizes, event_types=len(kinds))
+        model = Recommender(
+            config,
+            products=shop.products,
+            attributes=values,
+            sizes=shop.sizes,
+            texts_IW=None if shop.texts is None else torch.from_numpy(shop.texts),
+            event_types=len(kinds),
+        )
         with torch.no_grad():
             for parameter in model.parameters():
                 parameter.copy_(torch.randn_like(parameter))
@@ -68,6 +77,30 @@ def test_another_shops_kinds_mean_nothing_here() -> None:
     kinds = Kinds.of([(3, 1.0, True), (7, 0.5, False)], {})
 
     assert kind_places(kinds, kinds, same_shop=False).tolist() == [0, 0, 0]
+
+
+def test_the_projection_of_texts_comes_over_to_another_shop_if_one_encoder_made_them() -> None:
+    kinds = Kinds.of([(3, 1.0, True)], {})
+    earlier_shop = with_texts(catalogue("ab", "X", [1, 1]), "small")
+    earlier = model_of(earlier_shop, kinds, seed=1)
+    for encoder, is_same in (("small", True), ("large", False)):
+        shop = with_texts(catalogue("xyz", "Y", [1, 1, 1]), encoder)
+        model, fresh = (model_of(shop, kinds, seed=2) for _ in range(2))
+
+        warm_start(model, shop, earlier, earlier_shop, kind_places(kinds, kinds, same_shop=False))
+
+        theirs = earlier if is_same else fresh
+        assert torch.equal(projection(model), projection(theirs))
+        assert torch.equal(model.products.ids.weight, fresh.products.ids.weight)
+
+
+def with_texts(shop: Catalogue, encoder: str) -> Catalogue:
+    return replace(shop, texts=texts_of(shop.products), encoder=encoder)
+
+
+def projection(model: Recommender) -> torch.Tensor:
+    assert model.products.projection is not None
+    return model.products.projection.weight
 
 
 def test_another_width_brings_nothing_that_does_not_fit() -> None:
