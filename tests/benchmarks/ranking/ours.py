@@ -1,6 +1,6 @@
 """Because, through the functions that the product trains and ranks with.
 
-python -m tests.benchmarks.ranking.ours ours|ours-ids|ours-unmasked PREPARED ANSWER
+python -m tests.benchmarks.ranking.ours ours|ours-ids|ours-unmasked|ours-causal PREPARED ANSWER
 """
 
 # E shoppers, I products, P periods.
@@ -13,12 +13,15 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from recommendations.ml.balance import balance
 from recommendations.ml.config import from_json
-from recommendations.ml.data import Histories, recent_popularity
+from recommendations.ml.data import Histories, next_baskets, recent_popularity
+from recommendations.ml.evaluation import Question, question
 from recommendations.ml.kinds import Kinds
 from recommendations.ml.loop import Epoch, TrainingData, build, train
 from recommendations.ml.model import Recommender
 from recommendations.ml.ranking import period_of, rank
+from tests.benchmarks.ranking.causal import become_causal
 from tests.benchmarks.ranking.configurations import configuration
 from tests.benchmarks.ranking.peers.exchange import RANKS, CapReached, Task
 from tests.benchmarks.ranking.prepared import Prepared
@@ -64,6 +67,14 @@ def popularity(histories: Histories, products: int, now: int) -> Tensor:
     return torch.from_numpy(table[int(period_of(torch.tensor(now), start, len(table)))])
 
 
+def validation_of(prepared: Prepared, recent: Tensor | None) -> Question:
+    """The next baskets between `train` and the test, products that were met before with them."""
+    lines = prepared.is_target[np.asarray(prepared.context.types)]
+    now = prepared.validation.now
+    targets = next_baskets(prepared.context, lines, start=now, end=prepared.test.now)
+    return question(prepared.train, targets, prepared.catalogue.products, recent)
+
+
 def main() -> None:
     task = Task()
     torch.set_num_threads(1)
@@ -82,16 +93,22 @@ def main() -> None:
     log = Log(task=task)
     task.timer.restart()
     model: Recommender
+    prepare = become_causal if task.contestant == "ours-causal" else lambda _: None
     try:
-        model, _ = train(model_config, config, data, save=log.save, report=log.report, check=log.check)
+        model, _ = train(model_config, config, data, prepare=prepare, save=log.save, report=log.report, check=log.check)
     except CapReached:
         model = build(model_config, prepared.catalogue, data.kinds)
+        prepare(model)
         model.load_state_dict(torch.load(io.BytesIO(log.checkpoint), weights_only=True)["best"])
         model.eval()
+    products = prepared.catalogue.products
+    uses = model_config.uses_popularity
+    if model_config.uses_repeats:
+        before = popularity(prepared.train, products, prepared.validation.now) if uses else None
+        balance(model, validation_of(prepared, before))
     task.timer.lap("training")
 
-    products = prepared.catalogue.products
-    recent = popularity(prepared.context, products, prepared.test.now) if model_config.uses_popularity else None
+    recent = popularity(prepared.context, products, prepared.test.now) if uses else None
     answers: dict[str, Any] = {}
     for kind in prepared.kinds:
         answers[kind] = rank(

@@ -4,11 +4,16 @@ import numpy as np
 import pytest
 import torch
 
+from recommendations.ml.config import ModelConfig
+from recommendations.ml.history import History
 from recommendations.ml.metrics import hits, per_shopper
+from recommendations.ml.model import Recommender
 from recommendations.ml.ranking import top
 from tests.benchmarks.ranking import measuring, sequences
+from tests.benchmarks.ranking.causal import become_causal
 from tests.benchmarks.ranking.peers.exchange import Task, best
 from tests.benchmarks.ranking.prepared import Prepared
+from tests.benchmarks.ranking.weekly import WEEK, Weeks
 
 
 @pytest.fixture
@@ -78,3 +83,29 @@ def test_the_evaluator_counts_hits_and_coverage_of_the_first_ten(prepared: Prepa
     assert measured["ndcg@10"] == pytest.approx(0.31546, abs=1e-5)
     assert measured["mrr"] == 0.25
     assert measured["coverage@10"] == 0.75
+
+
+def test_the_plain_causal_read_out_sees_the_lines_before_the_moment_and_none_after() -> None:
+    torch.manual_seed(0)
+    model = Recommender(ModelConfig(width=8, uses_attributes=False), products=9)
+    become_causal(model)
+    model.eval()
+    items = torch.tensor([[1, 2, 3, 4, 0]])
+    baskets = torch.tensor([[0, 1, 1, 2, 0]])
+    history = History(items, (items > 0).long(), torch.tensor([[0, 10, 10, 99_999, 0]]), baskets)
+    asked = torch.tensor([[0, 1, 2, 3]])
+    visible = (baskets.unsqueeze(1) < asked.unsqueeze(2)) & (items > 0).unsqueeze(1)
+
+    def states(history: History) -> torch.Tensor:
+        return model.read_out(model.tokens_BLD(history), history, visible, asked, torch.tensor([[0, 5, 50, 200_000]]))
+
+    changed = states(history._replace(items_BL=torch.tensor([[1, 2, 3, 7, 0]])))
+
+    assert (states(history) - changed).abs().amax(-1).gt(0).tolist() == [[False, False, False, True]]
+
+
+def test_weeks_follow_each_other_up_to_the_last_order() -> None:
+    weeks = Weeks.__new__(Weeks)
+    weeks.end, weeks.weeks = 100 * WEEK, 6
+
+    assert [weeks.cutoff(week) // WEEK for week in range(7)] == [93, 94, 95, 96, 97, 98, 99]
