@@ -25,7 +25,7 @@ test: $(INSTALLED)
 	$(BIN)/ruff format --check .
 	$(NO_SERVICES) $(BIN)/mypy
 	$(BIN)/lint-imports --no-logo
-	$(BIN)/pytest
+	$(BIN)/pytest --numprocesses auto --maxprocesses 4 --dist worksteal
 
 $(INSTALLED): pyproject.toml
 	@python=; for name in python3 python3.14 python3.13 python3.12 python3.11 python; do \

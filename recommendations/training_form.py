@@ -63,7 +63,7 @@ HELP = {
     "validated_shoppers": _("At most so many shoppers are asked after each epoch."),
     "batch_lines": _("Lines of history in a batch: bounds the memory whatever the data."),
     "accumulate": _("Summed before the weights move; several processes share them."),
-    "precision": _("fp32, or bf16 for GPUs that compute with it."),
+    "precision": _("auto: bf16 where the processor has units for it. bf16 or fp32: always."),
     "is_compiled": _("torch.compile: a minute of warming up, then faster steps."),
     "learning_rate": _("Size of a step. Too high diverges, too low takes long."),
     "weight_decay": _("Pulls weights towards zero."),

@@ -41,7 +41,7 @@ class TrainingConfig:
     validated_shoppers: int = 20_000  # at most so many, evenly taken, are asked after each epoch
     batch_lines: int = 12_000  # history lines in a batch, padding included: bounds memory whatever the data
     accumulate: int = 1  # batches in a step; several processes share them
-    precision: str = "fp32"  # bf16: half the memory on GPUs; thirty times slower on processors without such units
+    precision: str = "auto"  # bf16 where there are units for it (on processors: to score the catalogue), else fp32
     is_compiled: bool = False  # torch.compile: a minute of warming up, then faster steps
     learning_rate: float = 2e-3
     weight_decay: float = 0.01
@@ -61,8 +61,8 @@ class TrainingConfig:
             raise ValueError("epochs, patience and validated_shoppers must be at least 1")
         if self.accumulate < 1:
             raise ValueError("accumulate must be at least 1")
-        if self.precision not in {"fp32", "bf16"}:
-            raise ValueError("precision must be fp32 or bf16")
+        if self.precision not in {"auto", "fp32", "bf16"}:
+            raise ValueError("precision must be auto, fp32 or bf16")
         if self.learning_rate <= 0:
             raise ValueError("learning_rate must be positive")
         if not 0 <= self.masking <= 1:

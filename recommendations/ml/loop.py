@@ -13,6 +13,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from recommendations.ml import precision
 from recommendations.ml.batches import Batch, BatchMaker
 from recommendations.ml.config import ModelConfig, TrainingConfig
 from recommendations.ml.data import Catalogue, Histories, NextBaskets, Unwanted, recent_popularity
@@ -202,7 +203,8 @@ def _loss(
     model: Recommender, batch: Batch, config: TrainingConfig, popularity: Tensor | None, start: int
 ) -> tuple[Tensor, Tensor]:
     period = None if popularity is None else period_of(batch.now_BQ, start, len(popularity))
-    with torch.autocast(batch.now_BQ.device.type, torch.bfloat16, enabled=config.precision == "bf16"):
+    device = batch.now_BQ.device.type
+    with precision.autocast(config.precision, device):
         return next_basket_loss(
             model,
             batch,
@@ -210,6 +212,7 @@ def _loss(
             period_BQ=period,
             negatives=config.negatives,
             unwanted=config.unwanted,
+            low=precision.of_products(config.precision, device),
         )
 
 

@@ -3,17 +3,17 @@
 # R states that are asked (a query for one kind of line), D width, I products, J columns, K negatives, T targets,
 # P pairs of a query and a product.
 import math
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor
 
 from recommendations.ml.batches import Batch
 from recommendations.ml.model import Recommender
+from recommendations.ml.partition import Partition, Scored
 from recommendations.ml.repeats import Own, own
 
 NOTHING = -1e9  # a logarithm of as good as 0 that can still be multiplied by 0
-ROWS = 128  # of the whole softmax at a time: their scores stay in the processor's cache
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -33,9 +33,7 @@ class Queries:
         """[R, J] scores of distinct products."""
         scores_RJ = torch.addmm(self.model.bias(columns_J).squeeze(-1), self.state_RD, vectors_JD.T)
         if self.popularity_PI is not None and self.period_R is not None:
-            is_everything = len(columns_J) == self.model.bias.num_embeddings - 1
-            popularity_PJ = self.popularity_PI[:, 1:] if is_everything else self.popularity_PI[:, columns_J]
-            popularity_RJ = popularity_PJ[self.period_R]
+            popularity_RJ = self.popularity_PI[:, columns_J][self.period_R]
             scores_RJ = torch.addcmul(scores_RJ, self.model.popularity_weight, popularity_RJ)
         if len(self.met_row_P):
             position_I = torch.full((self.model.bias.num_embeddings,), -1, device=columns_J.device)
@@ -46,20 +44,6 @@ class Queries:
                 (self.met_row_P[inside], column_P[inside]), self.met_value_P[inside], accumulate=True
             )
         return scores_RJ
-
-    def part(self, first: int, last: int, state: Tensor, met_value_P: Tensor) -> "Queries":
-        """Rows [first, last) alone, with other tensors for what their scores are made of."""
-        bounds = torch.searchsorted(self.met_row_P, torch.tensor([first, last], device=self.met_row_P.device))
-        low, high = bounds.tolist()
-        return replace(
-            self,
-            state_RD=state[first:last],
-            query_R=self.query_R[first:last],
-            period_R=None if self.period_R is None else self.period_R[first:last],
-            met_row_P=self.met_row_P[low:high] - first,
-            met_item_P=self.met_item_P[low:high],
-            met_value_P=met_value_P[low:high],
-        )
 
     def pairs(self, row_T: Tensor, item_T: Tensor, vectors_TD: Tensor) -> Tensor:
         """[T] scores of single products."""
@@ -127,6 +111,7 @@ def next_basket_loss(
     period_BQ: Tensor | None,
     negatives: int,
     unwanted: float = 0.0,
+    low: torch.dtype = torch.float32,
 ) -> tuple[Tensor, Tensor]:
     """Sum over targets of weight · -log p(target), and the sum of weights. log p is a softmax over all products,
     or an estimate of it from `negatives` products drawn uniformly (their logits are raised by log(I / K), the
@@ -144,7 +129,7 @@ def next_basket_loss(
         vectors_ID = model.products(everything)
         score_T = asked.pairs(row_T, batch.item_T, vectors_ID[batch.item_T - 1])
         weight_R = torch.zeros(len(rows), device=rows.device).index_add(0, row_T, batch.weight_T)
-        partition = _whole(asked, everything, vectors_ID, weight_R, pushed_R)
+        partition = _whole(asked, vectors_ID, weight_R, pushed_R, low)
     else:
         score_T, partition_T = _sampled(asked, row_T, batch.item_T, negatives, products)
         if pushed_R is not None:
@@ -153,37 +138,27 @@ def next_basket_loss(
     return partition - (batch.weight_T * score_T).sum(), batch.weight_T.sum()
 
 
-def _whole(asked: Queries, everything: Tensor, vectors_ID: Tensor, weight_R: Tensor, pushed_R: Tensor | None) -> Tensor:
-    """Σ weight · log-partition over the whole catalogue, some rows at a time.
-
-    The gradient of a stretch of rows is taken at once, so that its scores never leave the cache and R × I numbers are
-    never held. What is returned has the sum's value and, by a linear stand-in, its gradient.
-    """
-    model = asked.model
-    inputs = [asked.state_RD, vectors_ID, asked.met_value_P, model.bias.weight, model.popularity_weight]
-    inputs = [x for x in inputs if x.requires_grad or x is not model.popularity_weight]  # it may be fixed at 0
-    leaves = [x.detach().requires_grad_() for x in inputs[:3]] + inputs[3:]
-    inputs += [] if pushed_R is None else [pushed_R]
-    leaves += [] if pushed_R is None else [pushed_R.detach().requires_grad_()]
-    is_learning = torch.is_grad_enabled()
-    value = torch.zeros((), device=vectors_ID.device)
-    slopes = [torch.zeros_like(x) for x in leaves]
-    for first in range(0, len(asked.query_R), ROWS):
-        last = min(first + ROWS, len(asked.query_R))
-        scores_RI = asked.part(first, last, leaves[0], leaves[2]).grid(everything, leaves[1])
-        partition_R = torch.logsumexp(scores_RI, dim=1)
-        if pushed_R is not None:
-            partition_R = torch.logaddexp(partition_R, leaves[-1][first:last])
-        part = (weight_R[first:last] * partition_R).sum()
-        value = value + part.detach()
-        if is_learning:
-            for place, found in enumerate(torch.autograd.grad(part, leaves, allow_unused=True)):
-                if found is not None:
-                    slopes[place] += found
-    if not is_learning:
-        return value
-    stand_in = sum(((x * slope).sum() for x, slope in zip(inputs, slopes, strict=True)), torch.zeros_like(value))
-    return stand_in + (value - stand_in).detach()
+def _whole(asked: Queries, vectors_ID: Tensor, weight_R: Tensor, pushed_R: Tensor | None, low: torch.dtype) -> Tensor:
+    """Σ weight · log-partition over the whole catalogue."""
+    scored = Scored(
+        weight_R=weight_R,
+        popularity_TI=asked.popularity_PI[:, 1:] if asked.popularity_PI is not None else None,
+        period_R=asked.period_R,
+        row_P=asked.met_row_P,
+        column_P=asked.met_item_P - 1,
+    )
+    with torch.autocast(vectors_ID.device.type, enabled=False):
+        found: Tensor = Partition.apply(
+            asked.state_RD.float(),
+            vectors_ID,
+            asked.model.bias.weight[1:, 0],
+            asked.model.popularity_weight,
+            asked.met_value_P.float(),
+            pushed_R,
+            scored,
+            low,
+        )
+    return found
 
 
 def _pushed(asked: Queries, batch: Batch, row_T: Tensor, unwanted: float) -> Tensor:

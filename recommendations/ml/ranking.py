@@ -1,12 +1,14 @@
 """Rank the whole catalogue for many shoppers: for evaluation, calibration and serving alike."""
 
-# B shoppers of a batch, I products, K ranks.
+# B shoppers of a batch, I products, K ranks, G groups of products.
+import math
 from collections.abc import Iterator
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
+from torch.nn import functional
 
 from recommendations.ml.batches import latest_history
 from recommendations.ml.data import PERIOD, Histories, Ints
@@ -64,25 +66,32 @@ def scored(
     batch = max(1, min(batch, AT_ONCE // len(everything)))
     for chosen, state, met in _read(model, histories, shoppers, now=now, batch=batch, wants_own=only != "new"):
         aimed = model.aimed(state, kind)
-        scores = torch.addmm(bias, aimed, vectors.T)
+        scores = functional.linear(aimed, vectors, bias)
         if model.repeats is not None and met is not None:
             scores[met.query_P, met.item_P] += model.repeats(met, aimed)
         scores[:, 0] = float("-inf")
-        if only != "all":
+        if only == "new":
+            scores[own_products(histories, shoppers[chosen])] = float("-inf")
+        elif only == "repeat":
             owned = owned_mask(histories, shoppers[chosen], len(everything) - 1)
-            scores.masked_fill_(owned if only == "new" else ~owned, float("-inf"))
+            scores.masked_fill_(~owned, float("-inf"))
         yield chosen, scores
 
 
 def owned_mask(histories: Histories, shoppers: Ints, products: int) -> Tensor:
-    """[B, I + 1]: True where the product is the shopper's own (bought, not just viewed), over the whole history."""
+    """[B, I + 1]: True where the product is the shopper's own."""
+    mask = torch.zeros((len(shoppers), products + 1), dtype=torch.bool)
+    mask[own_products(histories, shoppers)] = True
+    return mask
+
+
+def own_products(histories: Histories, shoppers: Ints) -> tuple[Tensor, Tensor]:
+    """(row, product) of what each shopper bought, not just viewed, over the whole history."""
     rows, lines = histories.lines_of(shoppers)
     if histories.is_target is not None:
-        own = histories.is_target[histories.types[lines]]
-        rows, lines = rows[own], lines[own]
-    mask = np.zeros((len(shoppers), products + 1), bool)
-    mask[rows, histories.items[lines]] = True
-    return torch.from_numpy(mask)
+        is_own = histories.is_target[histories.types[lines]]
+        rows, lines = rows[is_own], lines[is_own]
+    return torch.from_numpy(rows), torch.from_numpy(histories.items[lines].astype(np.int64))
 
 
 def top(scores_BI: Tensor, count: int) -> tuple[Tensor, Tensor]:
@@ -92,7 +101,28 @@ def top(scores_BI: Tensor, count: int) -> tuple[Tensor, Tensor]:
     """
     count = min(count, scores_BI.shape[1] - 1)
     reach = min(count + TIED, scores_BI.shape[1])
-    return in_order(*torch.topk(scores_BI, reach, dim=1), count)
+    return in_order(*largest(scores_BI, reach), count)
+
+
+def largest(scores_BI: Tensor, count: int) -> tuple[Tensor, Tensor]:
+    """The largest scores and their columns [B, count], in any order: exact, and faster than one `topk` over all.
+
+    Columns j, j + G, j + 2G, … are a group. What belongs to the first `count` lies in the `count` groups with the
+    largest maxima; with about √(I / count) columns a group, two short searches replace a long one.
+    """
+    products = scores_BI.shape[1]
+    size = math.isqrt(products // max(count, 1))
+    if size < 2:
+        return torch.topk(scores_BI, count, dim=1, sorted=False)
+    groups = products // size
+    even = groups * size
+    most_BG = scores_BI[:, :even].unflatten(1, (size, groups)).amax(1)
+    chosen_BG = torch.topk(most_BG, count, dim=1, sorted=False).indices
+    columns = (chosen_BG.unsqueeze(1) + groups * torch.arange(size).unsqueeze(1)).flatten(1)
+    rest = torch.arange(even, products).expand(len(scores_BI), -1)
+    columns = torch.cat([columns, rest], dim=1)
+    values, place = torch.topk(scores_BI.gather(1, columns), count, dim=1, sorted=False)
+    return values, columns.gather(1, place)
 
 
 def in_order(values_BN: Tensor, items_BN: Tensor, count: int) -> tuple[Tensor, Tensor]:
