@@ -240,10 +240,11 @@ def calibration_charts(version: ModelVersion) -> list[tuple[str, float, SafeStri
     """For each placement: its name, its expected calibration error, and its reliability diagram."""
     return [
         (
-            _placement(placement),
+            placement_name(placement),
             entry["ece"],
             charts.calibration(
-                title=_("Stated chance against what happened: %(placement)s") % {"placement": _placement(placement)},
+                title=_("Stated chance against what happened: %(placement)s")
+                % {"placement": placement_name(placement)},
                 points=[
                     charts.Point(predicted=point["chance"], observed=point["rate"], count=int(point["count"]))
                     for point in entry["curve"]
@@ -257,7 +258,7 @@ def calibration_charts(version: ModelVersion) -> list[tuple[str, float, SafeStri
     ]
 
 
-def _placement(value: str) -> str:
+def placement_name(value: str) -> str:
     return str(Placement(value).label) if value in Placement.values else value
 
 
@@ -295,7 +296,7 @@ def coverage(run: Run) -> Table | None:
         columns=(_("slates"), *(label(cause) for cause in causes)),
         rows=tuple(
             (
-                _placement(name),
+                placement_name(name),
                 _text(placement.get("slates", 0)),
                 *(_text(placement.get("causes", {}).get(cause, 0)) for cause in causes),
             )

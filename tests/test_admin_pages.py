@@ -150,7 +150,7 @@ def _acts(house: House) -> list[str]:
         reverse("admin:recommendations_modelversion_retrain"),
         reverse("admin:recommendations_modelversion_cancel", args=[run.version_id]),
         reverse("admin:recommendations_modelversion_precompute", args=[run.version_id]),
-        reverse("admin:recommendations_run_publish", args=[run.pk]),
+        reverse("admin:explanations_promotion", args=[run.pk]),
         reverse("admin:recommendations_run_roll_back"),
         reverse("admin:catalog_import_upload"),
         reverse("admin:catalog_import_rejected", args=[source.pk]),
@@ -158,6 +158,8 @@ def _acts(house: House) -> list[str]:
         reverse("admin:catalog_import_revert", args=[source.pk]),
         reverse("admin:explanations_inspector"),
         reverse("admin:explanations_inspected", args=[slate.pk, 1]),
+        reverse("admin:explanations_versions", args=[slate.pk]),
+        reverse("admin:explanations_dashboard"),
     ]
 
 

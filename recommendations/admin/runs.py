@@ -6,7 +6,7 @@ from django.contrib import admin
 from django.db import IntegrityError
 from django.db.models import Model
 from django.http import HttpRequest, HttpResponse
-from django.shortcuts import get_object_or_404
+from django.shortcuts import get_object_or_404, redirect
 from django.urls import URLPattern, path
 from django.utils import timezone
 from django.utils.translation import gettext as _
@@ -77,6 +77,7 @@ class RunAdmin(BatchWritten[Run]):
             "version_url": row_url(run.version),
             "shards_url": list_url(Shard, run__id__exact=run.pk),
             "slates_url": list_url(Slate, run__id__exact=run.pk),
+            "is_comparable": run.state in {Run.State.READY, Run.State.RETIRED},
             "may_publish": run.state in {Run.State.READY, Run.State.RETIRED}
             and request.user.has_perm("recommendations.publish_run"),
             "may_roll_back": run.state == Run.State.LIVE and request.user.has_perm("recommendations.roll_back_run"),
@@ -84,7 +85,12 @@ class RunAdmin(BatchWritten[Run]):
         return super().render_change_form(request, context, *args, **kwargs)
 
     def publish(self, request: HttpRequest, pk: int) -> HttpResponse:
+        """Asked for on the page that compares it with the live run; done by POST."""
         run = get_object_or_404(Run.objects.select_related("version"), pk=pk)
+        if request.method != "POST":
+            return redirect(
+                "admin:explanations_promotion", run.pk
+            )  # the last app sees the reasons too; this knows its name
 
         def do() -> tuple[Model, str, str]:
             try:
@@ -98,16 +104,9 @@ class RunAdmin(BatchWritten[Run]):
                 raise Refused(_("Another run was published at the same moment.")) from error
             return run, _("Run %(number)d is live.") % {"number": run.pk}, row_url(run)
 
-        live = Run.objects.live().first()
         act = Act(
             title=_("Publish run %(number)d") % {"number": run.pk},
-            lines=[
-                _("Shoppers see its recommendations from the next request on; model %(version)s, as of %(as_of)s.")
-                % {"version": run.version, "as_of": f"{run.as_of:%Y-%m-%d %H:%M}"},
-                _("Run %(number)d, live now, is kept and can be made live again.") % {"number": live.pk}
-                if live
-                else _("Nothing is live now."),
-            ],
+            lines=[],
             button=_("Publish"),
             permission="recommendations.publish_run",
             do=do,

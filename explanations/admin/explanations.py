@@ -5,23 +5,21 @@ from typing import Any
 
 from django.contrib import admin
 from django.core.exceptions import PermissionDenied
-from django.db.models import Model, QuerySet
+from django.db.models import QuerySet
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404
 from django.template.response import TemplateResponse
 from django.urls import URLPattern, path, reverse
-from django.utils import timezone
 from django.utils.html import format_html
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
-from catalog.admin_acts import Act, ask
-from catalog.admin_links import row_link, row_url, tag
+from catalog.admin_links import row_link, row_url
 from catalog.batch_written import BatchWritten
 from catalog.models import Product, Shopper
 from catalog.paging import BigTableAdmin
-from explanations import absences, charts, dashboard, inspection, publishing, replaying
-from explanations.models import Audit, Explanation, Rewriting, VersionCheck
+from explanations import absences, charts, dashboard, inspection, promotion, replaying
+from explanations.models import Explanation
 from explanations.phrasing.absences import cause_of, details_of
 from recommendations.models import ModelVersion, Placement, Run, Slate
 
@@ -52,6 +50,7 @@ class ExplanationAdmin(BatchWritten[Explanation], BigTableAdmin[Explanation]):
             path("inspector/<int:slate_id>-<int:rank>/", wrap(self.inspected), name="explanations_inspected"),
             path("inspector/<int:slate_id>/versions/", wrap(self.versions), name="explanations_versions"),
             path("dashboard/", wrap(self.dashboard), name="explanations_dashboard"),
+            path("promotion/<int:run_id>/", wrap(self.promotion), name="explanations_promotion"),
             *super().get_urls(),
         ]
 
@@ -175,6 +174,25 @@ class ExplanationAdmin(BatchWritten[Explanation], BigTableAdmin[Explanation]):
         }
         return TemplateResponse(request, "admin/explanations/explanation/dashboard.html", context)
 
+    def promotion(self, request: HttpRequest, run_id: int) -> HttpResponse:
+        """A run beside the live one: what publishing it would change, and the button that does."""
+        may_publish = request.user.has_perm("recommendations.publish_run")
+        if not (may_publish or request.user.has_perm("recommendations.view_run")):
+            raise PermissionDenied
+        run = get_object_or_404(Run.objects.select_related("version"), pk=run_id)
+        is_complete = run.state in {Run.State.READY, Run.State.RETIRED}
+        context = {
+            **self.admin_site.each_context(request),
+            "opts": Run._meta,
+            "title": _("What publishing run %(number)d would change") % {"number": run.pk},
+            "run": run,
+            "run_url": row_url(run),
+            "is_complete": is_complete,
+            "may_publish": may_publish and is_complete,
+            **(promotion.contents(run) if is_complete else {}),
+        }
+        return TemplateResponse(request, "admin/explanations/promotion.html", context)
+
     def _demand_view(self, request: HttpRequest) -> None:
         if not self.has_view_permission(request):
             raise PermissionDenied
@@ -232,68 +250,3 @@ class _Asked:
         if (pk := self._numbers["slate"]) is not None:
             return Slate.objects.select_related("run", "shopper", "context_product").filter(pk=pk).first()
         return slates[0] if slates and self.shopper is not None else None
-
-
-@admin.register(VersionCheck)
-class VersionCheckAdmin(BatchWritten[VersionCheck], admin.ModelAdmin[VersionCheck]):
-    list_display = ("version", "placebo_floor", "created_at")
-    list_select_related = ("version",)
-
-
-@admin.register(Rewriting)
-class RewritingAdmin(BatchWritten[Rewriting], admin.ModelAdmin[Rewriting]):
-    """What a language model made of the lines; the filters count the rejected ones by cause."""
-
-    list_display = ("source", "text", "rejection", "answer", "language", "created_at")
-    list_filter = ("language", ("rejection", admin.AllValuesFieldListFilter))
-    show_facets = admin.ShowFacets.ALWAYS
-    ordering = ("-created_at", "-pk")
-
-
-@admin.register(Audit)
-class AuditAdmin(BatchWritten[Audit], admin.ModelAdmin[Audit]):
-    list_display = ("id", "outcome", "run", "created_at", "slates", "moved_on", "failures", "acknowledged_by", "act")
-    list_filter = ("is_passed",)
-    list_select_related = ("run", "acknowledged_by")
-    ordering = ("-created_at", "-id")
-
-    def get_urls(self) -> list[URLPattern]:
-        wrap = self.admin_site.admin_view
-        acknowledge = path("<int:pk>/acknowledge/", wrap(self.acknowledge), name="explanations_audit_acknowledge")
-        return [acknowledge, *super().get_urls()]
-
-    @admin.display(description=gettext_lazy("outcome"), ordering="is_passed")
-    def outcome(self, audit: Audit) -> str:
-        return tag("ready", _("passed")) if audit.is_passed else tag("failed", _("failed"))
-
-    @admin.display(description=gettext_lazy("failures"))
-    def failures(self, audit: Audit) -> str:
-        return audit.failures
-
-    @admin.display(description="")
-    def act(self, audit: Audit) -> str:
-        if audit.is_passed or audit.acknowledged_at is not None:
-            return ""
-        url = reverse("admin:explanations_audit_acknowledge", args=[audit.pk])
-        return format_html('<a href="{}">{}</a>', url, _("Acknowledge"))
-
-    def acknowledge(self, request: HttpRequest, pk: int) -> HttpResponse:
-        audit = get_object_or_404(Audit, pk=pk)
-
-        def do() -> tuple[Model, str, str]:
-            publishing.acknowledge(audit=audit, by=request.user, at=timezone.now())  # type: ignore[arg-type]  # signed in
-            return audit, _("The audit is acknowledged; runs can be published again."), row_url(audit)
-
-        act = Act(
-            title=_("Acknowledge audit %(number)d") % {"number": audit.pk},
-            lines=[
-                _("What failed: %(failures)s.") % {"failures": audit.failures or _("nothing")},
-                _("The next run can be published although these claims did not hold. Your name is recorded."),
-            ],
-            button=_("Acknowledge"),
-            permission="explanations.acknowledge_audit",
-            do=do,
-            back=row_url(audit),
-            is_dangerous=True,
-        )
-        return ask(self, request, act)

@@ -1,0 +1,163 @@
+"""Two runs side by side, on the slates that both have: what they stand on, and whose lists and reasons changed."""
+
+import json
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from django.db import connection
+
+from recommendations.models import Run, Slate
+
+FIRST = 10  # products of a list that are compared
+MOST_SLATES = 20_000  # of the live run; of more, a sample that is the same each time
+MOST_CHANGED = 20  # shoppers that are named
+
+# 1. Slates of both runs for the same shopper, or the same product, in the same placement. 2. What is said of each of
+# their products: the cause, and the strongest verified reason, which the line under the product begins with. 3. How
+# many of the first products both lists have, and how many of these stand there for another cause or first reason.
+COMPARE = """
+WITH pairs AS MATERIALIZED (
+    SELECT a.id AS before_id, b.id AS after_id, a.placement, a.shopper_id, a.history_hash = b.history_hash AS is_same
+    FROM recommendations_slate a JOIN recommendations_slate b
+        ON b.run_id = %(after)s AND b.superseded_at IS NULL AND b.placement = a.placement
+        AND coalesce(b.shopper_id, 0) = coalesce(a.shopper_id, 0)
+        AND coalesce(b.context_product_id, 0) = coalesce(a.context_product_id, 0)
+    WHERE a.run_id = %(before)s AND a.superseded_at IS NULL
+        AND (a.shopper_id IS NOT NULL OR a.context_product_id IS NOT NULL)
+        AND mod(hashint8(coalesce(a.shopper_id, a.context_product_id))::bigint & 2147483647, %(every)s) = 0
+), said AS MATERIALIZED (
+    SELECT p.before_id, p.placement, side.is_after, made.place, (made.said->>'p')::bigint AS product_id,
+        made.said->>'c' AS cause, made.said->>'st' AS status,
+        CASE WHEN made.place <= %(first)s THEN (
+            SELECT (reason->>'t') || (
+                SELECT coalesce(string_agg(unit->>0, ',' ORDER BY unit->>0), '')
+                FROM jsonb_array_elements(reason->'e') unit
+            )
+            FROM jsonb_array_elements(made.said->'r') reason
+            WHERE (reason->>'v')::boolean ORDER BY (reason->>'d')::float8 DESC LIMIT 1
+        ) END AS reason
+    FROM pairs p
+    CROSS JOIN LATERAL (VALUES (false, p.before_id), (true, p.after_id)) side(is_after, slate_id)
+    JOIN explanations_explanation e ON e.slate_id = side.slate_id
+    CROSS JOIN LATERAL jsonb_array_elements(e.contracts->'contracts') WITH ORDINALITY made(said, place)
+), kept AS (
+    SELECT before_id, count(*) AS kept,
+        count(*) FILTER (WHERE (a.cause, a.reason) IS DISTINCT FROM (b.cause, b.reason)) AS otherwise
+    FROM (SELECT * FROM said WHERE NOT is_after AND place <= %(first)s) a
+    JOIN (SELECT * FROM said WHERE is_after AND place <= %(first)s) b USING (before_id, product_id)
+    GROUP BY before_id
+), changes AS MATERIALIZED (
+    SELECT p.*, listed.listed, coalesce(k.kept, 0) AS kept, coalesce(k.otherwise, 0) AS otherwise
+    FROM pairs p
+    JOIN (
+        SELECT before_id, count(*) AS listed FROM said WHERE NOT is_after AND place <= %(first)s GROUP BY before_id
+    ) listed USING (before_id)
+    LEFT JOIN kept k USING (before_id)
+)
+SELECT jsonb_build_object(
+    'mix', (SELECT jsonb_agg(jsonb_build_array(placement, is_after, cause, status, products)) FROM (
+        SELECT placement, is_after, cause, status, count(*) AS products FROM said GROUP BY 1, 2, 3, 4
+    ) mixed),
+    'changes', (SELECT jsonb_object_agg(placement, counts) FROM (
+        SELECT placement, jsonb_build_array(count(*), count(DISTINCT shopper_id), sum(is_same::int), sum(listed),
+            sum(kept), sum(otherwise)) AS counts
+        FROM changes GROUP BY placement
+    ) counted),
+    'changed', (SELECT jsonb_agg(jsonb_build_array(shopper_id, external_id, placement, before_id, after_id, listed,
+        kept, otherwise) ORDER BY gone DESC, otherwise DESC, shopper_id, placement) FROM (
+        SELECT c.*, s.external_id, listed - kept AS gone
+        FROM changes c JOIN catalog_shopper s ON s.id = c.shopper_id
+        WHERE listed > kept OR otherwise > 0
+        ORDER BY gone DESC, otherwise DESC, shopper_id, placement LIMIT %(most)s
+    ) most)
+)
+"""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Mix:
+    """What the explained products of one placement stand on, in one run."""
+
+    causes: Counter[str]
+    statuses: Counter[str]
+
+    @property
+    def products(self) -> int:
+        return self.causes.total()
+
+    def share(self, cause: str) -> float:
+        return self.causes[cause] / self.products if self.products else 0.0
+
+    @property
+    def verified(self) -> float:
+        return self.statuses["verified"] / self.products if self.products else 0.0
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Change:
+    """Between the first products of the lists of one placement, or of all."""
+
+    slates: int
+    shoppers: int
+    same_history: int  # slates made of the same history
+    listed: int  # first products before
+    kept: int  # of these, still among the first
+    otherwise: int  # of the kept, those that stand there for another cause or first reason
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Changed:
+    """One list that changed much."""
+
+    shopper_id: int
+    external_id: str
+    placement: str
+    before_id: int
+    after_id: int
+    listed: int
+    kept: int
+    otherwise: int
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Comparison:
+    before: Mapping[str, Mix]  # by placement
+    after: Mapping[str, Mix]
+    changes: Mapping[str, Change]
+    changed: tuple[Changed, ...]  # most first
+    every: int  # 1: all slates; else about one of so many shoppers and products
+
+
+def compare(before: Run, after: Run) -> Comparison:
+    """What changes when `after` takes the place of `before`; one statement, bounded by MOST_SLATES."""
+    slates = Slate.objects.filter(run=before, superseded_at=None).count()
+    every = max(1, -(-slates // MOST_SLATES))
+    arguments = {"before": before.pk, "after": after.pk, "every": every, "first": FIRST, "most": MOST_CHANGED}
+    with connection.cursor() as cursor:
+        cursor.execute(COMPARE, arguments)
+        (answer,) = cursor.fetchone()
+    found: dict[str, Any] = json.loads(answer) if isinstance(answer, str) else answer
+    changes = {name: Change(**dict(zip(_CHANGE, row, strict=True))) for name, row in (found["changes"] or {}).items()}
+    return Comparison(
+        before=_mixes(found["mix"] or [], is_after=False),
+        after=_mixes(found["mix"] or [], is_after=True),
+        changes=changes,
+        changed=tuple(Changed(**dict(zip(_CHANGED, row, strict=True))) for row in found["changed"] or []),
+        every=every,
+    )
+
+
+_CHANGE = ("slates", "shoppers", "same_history", "listed", "kept", "otherwise")
+_CHANGED = ("shopper_id", "external_id", "placement", "before_id", "after_id", "listed", "kept", "otherwise")
+
+
+def _mixes(rows: list[tuple[str, bool, str, str, int]], *, is_after: bool) -> dict[str, Mix]:
+    found: dict[str, Mix] = {}
+    for placement, side, cause, status, products in rows:
+        if side == is_after:
+            mix = found.setdefault(placement, Mix(causes=Counter(), statuses=Counter()))
+            mix.causes[cause] += products
+            mix.statuses[status] += products
+    return found
