@@ -12,7 +12,7 @@ from recommendations.models import Run, Slate
 
 FIRST = 10  # products of a list that are compared
 MOST_SLATES = 20_000  # of the live run; of more, a sample that is the same each time
-MOST_CHANGED = 20  # shoppers that are named
+MOST_CHANGED = 10  # lists that are named
 
 # 1. Slates of both runs for the same shopper, or the same product, in the same placement. 2. What is said of each of
 # their products: the cause, and the strongest verified reason, which the line under the product begins with. 3. How
@@ -65,13 +65,16 @@ SELECT jsonb_build_object(
             sum(kept), sum(otherwise)) AS counts
         FROM changes GROUP BY placement
     ) counted),
-    'changed', (SELECT jsonb_agg(jsonb_build_array(shopper_id, external_id, placement, before_id, after_id, listed,
-        kept, otherwise) ORDER BY gone DESC, otherwise DESC, shopper_id, placement) FROM (
-        SELECT c.*, s.external_id, listed - kept AS gone
-        FROM changes c JOIN catalog_shopper s ON s.id = c.shopper_id
-        WHERE listed > kept OR otherwise > 0
-        ORDER BY gone DESC, otherwise DESC, shopper_id, placement LIMIT %(most)s
-    ) most)
+    'products', (SELECT jsonb_agg(to_jsonb(most) ORDER BY listed - kept DESC, otherwise DESC, shopper_id, placement)
+        FROM (
+            SELECT * FROM changes WHERE shopper_id IS NOT NULL AND listed > kept
+            ORDER BY listed - kept DESC, otherwise DESC, shopper_id, placement LIMIT %(most)s
+        ) most),
+    'reasons', (SELECT jsonb_agg(to_jsonb(most) ORDER BY otherwise DESC, shopper_id, placement)
+        FROM (
+            SELECT * FROM changes WHERE shopper_id IS NOT NULL AND otherwise > 0
+            ORDER BY otherwise DESC, shopper_id, placement LIMIT %(most)s
+        ) most)
 )
 """
 
@@ -112,7 +115,6 @@ class Changed:
     """One list that changed much."""
 
     shopper_id: int
-    external_id: str
     placement: str
     before_id: int
     after_id: int
@@ -126,7 +128,8 @@ class Comparison:
     before: Mapping[str, Mix]  # by placement
     after: Mapping[str, Mix]
     changes: Mapping[str, Change]
-    changed: tuple[Changed, ...]  # most first
+    products: tuple[Changed, ...]  # the lists of shoppers that lose most products, most first
+    reasons: tuple[Changed, ...]  # those of which most products stay for another cause or first reason
     every: int  # 1: all slates; else about one of so many shoppers and products
 
 
@@ -144,13 +147,18 @@ def compare(before: Run, after: Run) -> Comparison:
         before=_mixes(found["mix"] or [], is_after=False),
         after=_mixes(found["mix"] or [], is_after=True),
         changes=changes,
-        changed=tuple(Changed(**dict(zip(_CHANGED, row, strict=True))) for row in found["changed"] or []),
+        products=_changed(found["products"]),
+        reasons=_changed(found["reasons"]),
         every=every,
     )
 
 
 _CHANGE = ("slates", "shoppers", "same_history", "listed", "kept", "otherwise")
-_CHANGED = ("shopper_id", "external_id", "placement", "before_id", "after_id", "listed", "kept", "otherwise")
+_CHANGED = ("shopper_id", "placement", "before_id", "after_id", "listed", "kept", "otherwise")
+
+
+def _changed(rows: list[dict[str, Any]] | None) -> tuple[Changed, ...]:
+    return tuple(Changed(**{name: row[name] for name in _CHANGED}) for row in rows or [])
 
 
 def _mixes(rows: list[tuple[str, bool, str, str, int]], *, is_after: bool) -> dict[str, Mix]:

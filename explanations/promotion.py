@@ -64,7 +64,7 @@ def contents(run: Run) -> dict[str, Any]:
         "change_tables": [_change_table(found)] if found is not None and is_shared else [],
         "check_tables": _check_tables(run, live) if live is not None else [],
         "metric_tables": _metric_tables(run, live) if live is not None else [],
-        "rows": [_row(changed, run, live) for changed in found.changed] if live is not None and found else [],
+        "lists": _lists(found, run, live) if live is not None and found is not None else [],
         "every": found.every if found is not None else 1,
         "first": FIRST,
     }
@@ -142,7 +142,7 @@ def _mix_charts(found: Comparison) -> Iterator[tuple[str, SafeString]]:
             Bar(
                 label=label(cause),
                 value=round(100 * (after.share(cause) - before.share(cause)), 2),
-                note=f"({charts.percent(before.share(cause))} → {charts.percent(after.share(cause))})",
+                note=f"({100 * before.share(cause):.1f} → {100 * after.share(cause):.1f} %)",
             )
             for cause in _causes(found, placement)
         ]
@@ -258,7 +258,7 @@ def _sides(before: float | None, after: float | None, is_more_better: bool | Non
     if before is None or after is None:
         return texts[0], texts[1], ""
     difference = after - before
-    said = charts.signed(round(difference, 4))
+    said = f"{difference:+.4f}".replace("-", "−")
     if is_more_better is None or abs(difference) < 5e-5:
         return texts[0], texts[1], said
     is_better = (difference > 0) == is_more_better
@@ -270,12 +270,26 @@ def _points(share: float) -> str:
     return charts.signed(round(100 * share, 2))
 
 
-def _row(changed: Changed, run: Run, live: Run) -> Row:
+def _lists(found: Comparison, run: Run, live: Run) -> list[tuple[str, list[Row]]]:
+    """Which lists change most, titled."""
+    shoppers = Shopper.objects.in_bulk({one.shopper_id for one in (*found.products, *found.reasons)})
+    titled = (
+        (_("Lists that lose most products"), found.products),
+        (_("Lists whose reasons change most"), found.reasons),
+    )
+    return [
+        (title, [_row(one, shoppers[one.shopper_id], run, live) for one in changed if one.shopper_id in shoppers])
+        for title, changed in titled
+        if changed
+    ]
+
+
+def _row(changed: Changed, shopper: Shopper, run: Run, live: Run) -> Row:
     inspector = reverse("admin:explanations_inspector")
     versions = reverse("admin:explanations_versions", args=[changed.before_id])
     return Row(
-        shopper=changed.external_id,
-        shopper_url=row_url(Shopper(pk=changed.shopper_id)),
+        shopper=shopper.external_id,
+        shopper_url=row_url(shopper),
         placement=placement_name(changed.placement),
         kept=f"{changed.kept} / {changed.listed}",
         otherwise=f"{changed.otherwise} / {changed.kept}",

@@ -29,7 +29,8 @@ class Pipeline:
         try:
             services.advance(at=timezone.now())
             is_live = Run.objects.live().exists()
-            self._console.progress(f"{_describe()} ({time.monotonic() - self._began_at:.0f} s)")
+            if not is_live:  # else what came after it may have failed or wait for staff
+                self._console.progress(f"{_describe()} ({time.monotonic() - self._began_at:.0f} s)")
         except (OperationalError, InterfaceError):  # the database is being started again
             is_live = False
         self._looked_at = time.monotonic()

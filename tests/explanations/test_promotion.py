@@ -68,7 +68,8 @@ def test_only_lists_that_both_runs_have_are_compared(products: list[Product], ru
     assert (found.before["home"].verified, found.after["home"].verified) == (2 / 3, 1.0)
     # a stays for the same first reason, b for another one, c is gone.
     assert found.changes == {"home": Change(slates=1, shoppers=1, same_history=1, listed=3, kept=2, otherwise=1)}
-    (changed,) = found.changed
+    (changed,) = found.products
+    assert found.reasons == found.products
     assert (changed.shopper_id, changed.listed, changed.kept, changed.otherwise) == (shared.pk, 3, 2, 1)
 
 
@@ -113,7 +114,8 @@ def test_what_changed_most_comes_first_and_products_are_compared_by_placement(
 
     found = compare(live, ready)
 
-    assert [(row.shopper_id, row.kept) for row in found.changed] == [(much.pk, 0), (little.pk, 2)]
+    assert [(row.shopper_id, row.kept) for row in found.products] == [(much.pk, 0)]
+    assert [(row.shopper_id, row.otherwise) for row in found.reasons] == [(little.pk, 1)]
     assert found.changes["product"] == Change(slates=1, shoppers=0, same_history=1, listed=1, kept=1, otherwise=0)
 
 
@@ -194,12 +196,12 @@ def test_both_versions_are_measured_side_by_side(products: list[Product], runs: 
 
     (checks,) = context["check_tables"]
     rows = {row[0]: row[1:] for row in checks.rows}
-    assert rows["verified reasons, of the first ten"] == ("0.8000", "0.8500", "+0.05 (better)")
-    assert rows["DEL@3 of our reasons (lower is better)"] == ("0.6400", "0.7000", "+0.06 (worse)")
+    assert rows["verified reasons, of the first ten"] == ("0.8000", "0.8500", "+0.0500 (better)")
+    assert rows["DEL@3 of our reasons (lower is better)"] == ("0.6400", "0.7000", "+0.0600 (worse)")
     assert rows["same reasons with one more thing"] == ("—", "—", "")
     new, calibration = context["metric_tables"]
-    assert new.rows == (("NDCG@10", "0.0500", "0.0600", "+0.01 (better)"),)
-    assert calibration.rows == (("New for you", "0.0100", "0.0200", "+0.01 (worse)"),)
+    assert new.rows == (("NDCG@10", "0.0500", "0.0600", "+0.0100 (better)"),)
+    assert calibration.rows == (("New for you", "0.0100", "0.0200", "+0.0100 (worse)"),)
 
 
 def test_without_a_live_run_there_is_nothing_to_compare_with(products: list[Product], admin: Client) -> None:

@@ -4,8 +4,8 @@ import pytest
 
 from config.demo.console import Console
 from config.demo.pipeline import ModelFailed, Pipeline
-from recommendations.models import ModelVersion
-from tests.factories import ModelVersionFactory
+from recommendations.models import ModelVersion, Run
+from tests.factories import ModelVersionFactory, RunFactory
 from tests.worlds import live_shop
 
 
@@ -16,6 +16,14 @@ def _pipeline() -> tuple[Pipeline, io.StringIO]:
 
 def test_a_live_run_ends_the_wait(db: None) -> None:
     live_shop()
+    pipeline, _ = _pipeline()
+
+    assert pipeline.is_live()
+
+
+def test_a_run_that_waits_beside_the_live_one_does_not_keep_the_shop_closed(db: None) -> None:
+    live_shop()
+    RunFactory(version=ModelVersionFactory(), state=Run.State.READY)
     pipeline, _ = _pipeline()
 
     assert pipeline.is_live()
