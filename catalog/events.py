@@ -1,4 +1,4 @@
-"""Events that partners send become interactions, each exactly once."""
+"""Events that partners send become interactions, each exactly once; those of the type `shown` become impressions."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -7,6 +7,7 @@ from decimal import Decimal
 
 from django.db import connection, transaction
 
+from catalog.impressions import SHOWN, Seen, already_shown, day_of, note_shown
 from catalog.models import EventType, Partner, Product, Shopper
 from catalog.services import shoppers_changed
 
@@ -60,13 +61,18 @@ def record_events(*, partner: Partner, events: Mapping[int, Event], at: datetime
             "external_id", "pk"
         )
     )
+    off = _switched_off(partner, {event.shopper for event in events.values() if event.type == SHOWN and event.shopper})
     rejected: list[Rejection] = []
     taken: dict[str, Event] = {}
     repeated = 0
     for row, event in events.items():
         fault = (
             ("type", "unknown_event_type")
-            if event.type not in types
+            if event.type not in types and event.type != SHOWN
+            else ("shopper", "shopper_missing")
+            if event.type == SHOWN and event.shopper is None
+            else ("shopper", "not_personalised")
+            if event.type == SHOWN and event.shopper in off
             else ("product", "unknown_product")
             if event.product not in products
             else ("occurred_at", "future")
@@ -81,16 +87,41 @@ def record_events(*, partner: Partner, events: Mapping[int, Event], at: datetime
             repeated += 1
         else:
             taken[event.event_id] = event
+    shoppers = _shoppers(partner, {event.shopper for event in taken.values() if event.shopper is not None})
+    acts = [event for event in taken.values() if event.type != SHOWN]
     written = _insert(
         partner=partner,
-        events=sorted(taken.values(), key=lambda event: event.event_id),
+        events=sorted(acts, key=lambda event: event.event_id),
         types=types,
         products=products,
-        shoppers=_shoppers(partner, {event.shopper for event in taken.values() if event.shopper is not None}),
+        shoppers=shoppers,
         at=at,
     )
     shoppers_changed(shopper_ids=(shopper for _, shopper in written if shopper is not None), at=at)
-    return Recorded(accepted=len(written), known=repeated + len(taken) - len(written), rejected=tuple(rejected))
+    seen = [
+        (shoppers[event.shopper], day_of(event.occurred_at), products[event.product])
+        for event in taken.values()
+        if event.type == SHOWN and event.shopper is not None
+    ]
+    new = len(written) + _note(seen)
+    return Recorded(accepted=new, known=repeated + len(taken) - new, rejected=tuple(rejected))
+
+
+def _note(seen: list[Seen]) -> int:
+    """How many of these were not noted before. One product a day counts once, whatever the ids of its events."""
+    if not seen:
+        return 0
+    new = set(seen) - already_shown(seen)
+    note_shown(new)
+    return len(new)
+
+
+def _switched_off(partner: Partner, external_ids: set[str]) -> frozenset[str]:
+    """Whose showings are not noted."""
+    if not external_ids:
+        return frozenset()
+    shoppers = Shopper.objects.filter(partner=partner, external_id__in=external_ids, is_personalised=False)
+    return frozenset(shoppers.values_list("external_id", flat=True))
 
 
 def _shoppers(partner: Partner, external_ids: set[str]) -> dict[str, int]:

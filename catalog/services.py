@@ -12,6 +12,7 @@ from django.db import transaction
 from django.db.models import Count, Max
 from django.utils.module_loading import import_string
 
+from catalog.impressions import forget
 from catalog.models import (
     Category,
     EventType,
@@ -150,8 +151,12 @@ def as_much_of_group(*, shopper: Shopper, category: Category) -> bool:
 
 @transaction.atomic
 def set_personalised(*, shopper: Shopper, is_personalised: bool, at: datetime) -> None:
-    """The *Personalised* switch. Pages obey it in the same request; nothing needs to be computed first."""
+    """The *Personalised* switch. Pages obey it in the same request; nothing needs to be computed first. Off, it also
+    deletes what the shopper was shown.
+    """
     Shopper.objects.filter(pk=shopper.pk).update(is_personalised=is_personalised)
+    if not is_personalised:
+        forget(shopper=shopper)
     shopper.is_personalised = is_personalised
     shoppers_changed(shopper_ids=[shopper.pk], at=at)
 

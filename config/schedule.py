@@ -59,7 +59,7 @@ ENTRIES = (
     Entry(
         name="Clean up, nightly",
         task="recommendations.tasks.clean_up",
-        description="Deletes old runs, replaced slates and artifacts of nobody.",
+        description="Deletes old runs, replaced slates, artifacts of nobody, and old notes of what was shown.",
         hour="4",
         minute="30",
     ),

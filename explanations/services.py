@@ -131,20 +131,26 @@ def recommendations_for(
     )
 
 
-def find(*, recommendation_id: str, shopper: Shopper | None) -> tuple[Slate, Contract]:
-    """A recommendation by its id, also a superseded one. Raises UnknownRecommendation."""
+def place_of(recommendation_id: str) -> tuple[int, int]:
+    """The slate and the rank that an id is made of. Raises UnknownRecommendation."""
     slate_id, _, rank = recommendation_id.partition("-")
     if not (slate_id.isdecimal() and rank.isdecimal() and len(slate_id) < 19 and len(rank) < 3):
         raise UnknownRecommendation(recommendation_id)
+    return int(slate_id), int(rank)
+
+
+def find(*, recommendation_id: str, shopper: Shopper | None) -> tuple[Slate, Contract]:
+    """A recommendation by its id, also a superseded one. Raises UnknownRecommendation."""
+    slate_id, rank = place_of(recommendation_id)
     explanation = (
-        Explanation.objects.filter(Q(slate__shopper=None) | Q(slate__shopper=shopper), slate_id=int(slate_id))
+        Explanation.objects.filter(Q(slate__shopper=None) | Q(slate__shopper=shopper), slate_id=slate_id)
         .select_related("slate__run")
         .first()
     )
     contracts = _contracts(explanation) if explanation else []
-    if explanation is None or not 1 <= int(rank) <= len(contracts):
+    if explanation is None or not 1 <= rank <= len(contracts):
         raise UnknownRecommendation(recommendation_id)
-    return explanation.slate, contracts[int(rank) - 1]
+    return explanation.slate, contracts[rank - 1]
 
 
 def recommendation(*, recommendation_id: str, shopper: Shopper | None) -> Recommendations:

@@ -22,4 +22,5 @@ urlpatterns = [
     path("acts/as-much-of/", acts.as_much_of, name="as_much_of"),
     path("acts/personalised/", acts.personalised, name="personalised"),
     path("acts/viewed/", acts.viewed, name="viewed"),
+    path("acts/shown/", acts.shown, name="shown"),
 ]

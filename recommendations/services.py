@@ -11,6 +11,7 @@ from django.db import IntegrityError, connection, transaction
 from django.db.models import Q, QuerySet
 from django.utils.module_loading import import_string
 
+from catalog import impressions
 from catalog.models import User
 from recommendations import artifacts, shards, trainings
 from recommendations.ml.config import from_json
@@ -215,7 +216,8 @@ def clean_up(*, at: datetime) -> None:
     runs = delete_old_runs(keep=RETIRED_RUNS_KEPT, at=at)
     slates = delete_superseded_slates(before=at - SUPERSEDED_SLATES_KEPT)
     orphans = delete_orphan_artifacts()
-    logger.info("cleaned up", extra={"runs": runs, "slates": slates, "artifacts": orphans})
+    days = impressions.forget_before(at=at)
+    logger.info("cleaned up", extra={"runs": runs, "slates": slates, "artifacts": orphans, "impressions": days})
 
 
 def delete_old_runs(*, keep: int, at: datetime) -> int:

@@ -8,6 +8,7 @@ import tempfile
 from collections import Counter
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -15,18 +16,20 @@ import numpy as np
 from django.conf import settings
 from numpy.typing import NDArray
 
-from catalog import quality
+from catalog import impressions, quality
 from catalog.models import Category, EventType, Product, QualityReport
 from recommendations.attributes import pairs_of
-from recommendations.ml.data import Catalogue, Histories, Ints, Unwanted
+from recommendations.ml.data import Catalogue, Histories, Ignored, Ints, Unwanted
 from recommendations.ml.kinds import Kinds, edges_of
 from recommendations.models import Snapshot
 
 EVALUATION = timedelta(days=28)  # validation and test each; a tenth of the history where that is shorter
 FEWEST_BASKETS = 100
 MICROSECOND = 1_000_000
+CHUNK = 10_000
 COLUMNS = {"shopper": np.int64, "item": np.int32, "time": np.int64, "type": np.int32}
 CATEGORIES = frozenset({"group", "department"})  # attributes whose values are categories
+IGNORED = {"shopper": np.int64, "item": np.int32, "since": np.int64, "until": np.int64}
 UNWANTED = {"shopper": np.int64, "item": np.int32, "time": np.int64, "weight": np.float32}
 
 
@@ -40,6 +43,7 @@ class Arrays:
 
     histories: Histories
     unwanted: Unwanted
+    ignored: Ignored
     shopper_ids: Ints  # [S]
     catalogue: Catalogue
     product_ids: Ints  # [I + 1]
@@ -184,8 +188,25 @@ def _write(snapshot: Snapshot, folder: Path) -> None:
             event_type.code: int(counts[kinds.event_type_ids == event_type.pk].sum()) for event_type in types
         },
         "unwanted": unwanted,
+        "ignored": _write_ignored(snapshot, folder, product_ids),
     }
     snapshot.save(update_fields=["checksum", "counts"])
+
+
+def _write_ignored(snapshot: Snapshot, folder: Path, product_ids: Ints) -> int:
+    """What shoppers were shown in vain; how many pairs."""
+    count = 0
+    with contextlib.ExitStack() as stack:
+        files = {name: stack.enter_context((folder / f"ignored_{name}").open("wb")) for name in IGNORED}
+        pairs = impressions.ignored(until=snapshot.cutoff_at)
+        while part := list(islice(pairs, CHUNK)):
+            table = np.asarray([(x.shopper_id, x.product_id, x.since, x.until) for x in part], np.int64)
+            table[:, 1] = _numbers(product_ids, table[:, 1])
+            table = table[table[:, 1] > 0]
+            count += len(table)
+            for column, (name, dtype) in zip(table.T, IGNORED.items(), strict=True):
+                files[name].write(np.ascontiguousarray(column, dtype).tobytes())
+    return count
 
 
 def _read(folder: Path) -> Arrays:
@@ -194,6 +215,7 @@ def _read(folder: Path) -> Arrays:
         arrays = dict(stored)
     shopper_ids, first = np.unique(column["shopper"], return_index=True)
     unwanted = {name: _mapped(folder / f"unwanted_{name}", dtype) for name, dtype in UNWANTED.items()}
+    ignored = {name: _mapped(folder / f"ignored_{name}", dtype) for name, dtype in IGNORED.items()}
     attributes = {n.removeprefix("attribute_"): v for n, v in arrays.items() if n.startswith("attribute_")}
     return Arrays(
         histories=Histories(
@@ -204,6 +226,7 @@ def _read(folder: Path) -> Arrays:
             is_target=arrays["is_target"],
         ),
         unwanted=_unwanted(unwanted, shopper_ids),
+        ignored=_ignored(ignored, shopper_ids),
         shopper_ids=shopper_ids.astype(np.int64),
         catalogue=Catalogue(
             products=len(arrays["product_ids"]) - 1,
@@ -232,20 +255,36 @@ def _kinds(snapshot: Snapshot, types: list[EventType]) -> Kinds:
 
 
 def _unwanted(column: dict[str, NDArray[Any]], shopper_ids: Ints) -> Unwanted:
-    """By the rows of the histories; shoppers without a history teach nothing."""
-    row = _numbers(np.append(0, shopper_ids), np.asarray(column["shopper"])) - 1
-    known = row >= 0  # rows ascend, as the shoppers did
+    known, offsets = _by_row(column["shopper"], shopper_ids)
     return Unwanted(
-        offsets=np.concatenate([[0], np.cumsum(np.bincount(row[known], minlength=len(shopper_ids)))]).astype(np.int64),
+        offsets=offsets,
         items=column["item"][known],
         times=column["time"][known],
         weights=column["weight"][known],
     )
 
 
+def _ignored(column: dict[str, NDArray[Any]], shopper_ids: Ints) -> Ignored:
+    known, offsets = _by_row(column["shopper"], shopper_ids)
+    return Ignored(
+        offsets=offsets,
+        items=column["item"][known],
+        since=column["since"][known],
+        until=column["until"][known],
+    )
+
+
+def _by_row(shopper: NDArray[Any], shopper_ids: Ints) -> tuple[NDArray[np.bool_], Ints]:
+    """Which lines are of shoppers in the histories (others teach nothing), and their offsets by these rows."""
+    row = _numbers(np.append(0, shopper_ids), np.asarray(shopper)) - 1
+    known = row >= 0  # rows ascend, as the shoppers did
+    counts = np.bincount(row[known], minlength=len(shopper_ids))
+    return known, np.concatenate([[0], np.cumsum(counts)]).astype(np.int64)
+
+
 def _mapped(path: Path, dtype: type) -> NDArray[Any]:
-    """An empty file cannot be mapped."""
-    return np.memmap(path, dtype, mode="r") if path.stat().st_size else np.empty(0, dtype)
+    """An empty file cannot be mapped, and a folder of an earlier release lacks what came later."""
+    return np.memmap(path, dtype, mode="r") if path.exists() and path.stat().st_size else np.empty(0, dtype)
 
 
 def _numbers(ids: Ints, wanted: Ints) -> Ints:

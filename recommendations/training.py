@@ -207,6 +207,7 @@ class _Split:
             kinds=self.arrays.kinds,
             validation=self.validation.by_kind["new"],
             unwanted=self.arrays.unwanted.before(self.validation_from),
+            ignored=self.arrays.ignored.before(self.validation_from),
         )
 
     @cached_property

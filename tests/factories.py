@@ -22,6 +22,7 @@ from catalog.models import (
     EventType,
     Import,
     ImportRejection,
+    Impression,
     Interaction,
     Partner,
     PartnerKey,
@@ -183,6 +184,15 @@ class InteractionFactory(ModelFactory[Interaction]):
     quantity = 1
     unit_price = Decimal("4.95")
     currency = "GBP"
+
+
+class ImpressionFactory(ModelFactory[Impression]):
+    class Meta:
+        model = Impression
+
+    shopper = SubFactory(ShopperFactory)
+    shown_date = NOON.date()
+    product_ids = LazyFunction(lambda: [ProductFactory().pk])
 
 
 class ImportFactory(ModelFactory[Import]):

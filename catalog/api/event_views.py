@@ -33,6 +33,11 @@ class EventsView(ApiView):
         """Up to 1,000 at once. A row that cannot be taken is named among the errors and does not stop the others, so
         the answer is 200 as soon as the body is a list of rows. Send a batch again whenever you are not sure that it
         arrived: events are known by their ids. Those of a shopper refresh their recommendations within seconds.
+
+        The type `shown` tells that a recommended product came into the shopper's view. Fetching recommendations does
+        not count as showing them, for they are often fetched ahead. A product counts once a day (UTC) for a shopper,
+        whatever the ids of the events. Shown on three days of 28, and neither viewed nor bought since, it counts a
+        little against itself in the next training.
         """
         query_of(request, forms.NoQuery)
         events, errors = _read(request.data)

@@ -145,7 +145,7 @@ class EventSerializer(StrictSerializer):
     """One thing that a shopper did to a product."""
 
     event_id = Identifier(help_text="Unique per partner. An event that is sent again changes nothing.")
-    type = Filled(max_length=40, help_text="The code of an event type, such as `purchase`.")
+    type = Filled(max_length=40, help_text="The code of an event type, such as `purchase`; or `shown`.")
     shopper = Identifier(
         allow_null=True, default=None, help_text="Created when it is new; null where you do not know who it was."
     )

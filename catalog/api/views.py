@@ -187,6 +187,8 @@ MESSAGES = {
     "unknown_event_type": "There is no such event type.",
     "unknown_product": "There is no such product.",
     "future": "This is in the future.",
+    "shopper_missing": "Nobody is named to whom it was shown.",
+    "not_personalised": "The shopper switched personalisation off: what they are shown is not noted.",
 }
 
 

@@ -1,5 +1,6 @@
 from catalog.models.accounts import Partner, PartnerKey, Scope, Shopper, User
 from catalog.models.imports import Import, ImportRejection
+from catalog.models.impressions import Impression
 from catalog.models.interactions import EventType, Interaction
 from catalog.models.products import Category, Product
 from catalog.models.quality import QualityReport
@@ -10,6 +11,7 @@ __all__ = [
     "EventType",
     "Import",
     "ImportRejection",
+    "Impression",
     "Interaction",
     "LessOfGroup",
     "Partner",

@@ -45,6 +45,8 @@ class EventType(models.Model):
                 name="event_type_polarity_is_a_sign",
             ),
             models.CheckConstraint(condition=Q(strength__gte=0), name="event_type_strength_not_negative"),
+            # Events of this name tell what a shopper was shown, see `catalog.impressions`.
+            models.CheckConstraint(condition=~Q(code="shown"), name="event_type_code_is_not_reserved"),
         ]
 
     def __str__(self) -> str:

@@ -14,6 +14,7 @@ async function refresh(row) {
     if (fresh && !("stale" in fresh.dataset)) {
       const focused = row.contains(document.activeElement) ? document.activeElement.id : "";
       row.replaceWith(fresh);
+      watch_cards(fresh);
       if (focused) document.getElementById(focused)?.focus();
       say(fresh.dataset.updated);
       return;
@@ -27,6 +28,40 @@ function say(text) {
   if (region) region.textContent = text ?? "";
 }
 
+// A recommendation counts as shown once half of its card has been in view for a second; each once a page.
+const shown = document.querySelector("form[data-shown]");
+const SHOWN_AFTER = 1000;
+const TOLD_AFTER = 300; // those that came into view together are told together
+const looking = new Map();
+let untold = [];
+
+function tell_shown() {
+  const body = new FormData(shown);
+  untold.forEach((id) => body.append("recommendation", id));
+  untold = [];
+  fetch(shown.action, { method: "POST", body, keepalive: true }).catch(() => {});
+}
+
+function was_shown(card) {
+  looking.delete(card);
+  watcher.unobserve(card);
+  if (document.visibilityState !== "visible") { // a tab in the background: it counts when it is looked at
+    document.addEventListener("visibilitychange", () => watcher.observe(card), { once: true });
+  } else if (untold.push(card.dataset.recommendation) === 1) setTimeout(tell_shown, TOLD_AFTER);
+}
+
+const watcher = shown && new IntersectionObserver((entries) => {
+  for (const { target, isIntersecting } of entries) {
+    clearTimeout(looking.get(target));
+    if (isIntersecting) looking.set(target, setTimeout(was_shown, SHOWN_AFTER, target));
+  }
+}, { threshold: 0.5 });
+
+function watch_cards(root) {
+  if (watcher) root.querySelectorAll("[data-recommendation]").forEach((card) => watcher.observe(card));
+}
+
+watch_cards(document);
 document.querySelectorAll("[data-row][data-stale]").forEach(refresh);
 
 // "Why this?" opens in place; the address is that of the full page, and going back closes it.

@@ -26,11 +26,13 @@ from catalog.services import (
     show_again,
 )
 from catalog.visitors import shopper_of
+from explanations import impressions
 from explanations.phrasing.text import clean, isolated, shorten
 from explanations.undo import undo_tags
 from explanations.wishes import LOWERED_BY
 
 LONGEST_ID = 60
+MOST_SHOWN = 60  # cards of one page
 
 
 def by_shopper(view: Callable[[HttpRequest, Shopper], HttpResponse]) -> Callable[[HttpRequest], HttpResponse]:
@@ -159,4 +161,13 @@ def viewed(request: HttpRequest, shopper: Shopper) -> HttpResponse:
             at=timezone.now(),
             recommendation=request.POST.get("recommendation", "")[:LONGEST_ID],
         )
+    return HttpResponse(status=204)
+
+
+@by_shopper
+def shown(request: HttpRequest, shopper: Shopper) -> HttpResponse:
+    """Recommendations came into view. Of those who switched personalisation off nothing is noted."""
+    if shopper.is_personalised:
+        ids = request.POST.getlist("recommendation")[:MOST_SHOWN]
+        impressions.note(shopper=shopper, recommendation_ids=ids, at=timezone.now())
     return HttpResponse(status=204)

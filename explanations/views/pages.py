@@ -26,7 +26,9 @@ personal = cache_control(private=True, no_cache=True)
 @require_safe
 @personal
 def home(request: HttpRequest) -> HttpResponse:
-    return render(request, "explanations/home.html", {"rows": home_rows(shopper=shopper_of(request))})
+    shopper = shopper_of(request)
+    context = {"rows": home_rows(shopper=shopper), "is_counted": shopper is not None and shopper.is_personalised}
+    return render(request, "explanations/home.html", context)
 
 
 @require_safe

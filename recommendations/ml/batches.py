@@ -11,9 +11,11 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from recommendations.ml.config import ModelConfig, TrainingConfig
-from recommendations.ml.data import DAY, Histories, Ints, Unwanted, lines_in
+from recommendations.ml.data import DAY, Histories, Ignored, Ints, Unwanted, lines_in
 from recommendations.ml.history import History
 from recommendations.ml.kinds import Kinds
+
+Pairs = tuple[Ints, Ints, NDArray[np.float32]]
 
 
 class Batch(NamedTuple):
@@ -25,9 +27,9 @@ class Batch(NamedTuple):
     kind_T: Tensor  # 0 for what is ranked for, else the kind of line
     item_T: Tensor
     weight_T: Tensor
-    unwanted_query_P: Tensor  # what the shopper of a query does not want, for each of its queries
+    unwanted_query_P: Tensor  # what the shopper of a query does not want, or was shown in vain
     unwanted_item_P: Tensor
-    unwanted_weight_P: Tensor
+    unwanted_weight_P: Tensor  # how often it stands among the negatives
 
     def to(self, device: torch.device) -> "Batch":
         if device.type == "cpu":
@@ -115,12 +117,13 @@ class BatchMaker:
         model: ModelConfig,
         training: TrainingConfig,
         unwanted: Unwanted | None = None,
+        ignored: Ignored | None = None,
     ):
         self.histories, self.model, self.training = histories, model, training
         self.kind_of = np.where(kinds.is_target, 0, np.arange(len(kinds) + 1))
         self.weight_of = kinds.strengths * np.where(kinds.is_target, 1.0, training.auxiliary * model.predicts_types)
         self.weight_of[0] = 0.0
-        self.unwanted = unwanted
+        self.unwanted, self.ignored = unwanted, ignored
         self.baskets = Baskets.of(histories)
         self.windows = windows(histories, self.baskets, model.history)
         self.is_repeat = _repeats(histories)
@@ -192,7 +195,7 @@ class BatchMaker:
         if self.training.half_life_days:
             age = (self.latest - time_BQ.reshape(-1)[query_T]) / 86_400
             weight_T = weight_T * 0.5 ** (age / self.training.half_life_days)
-        unwanted = self._unwanted(self.shopper[query], end - query, queries)
+        unwanted = self._unwanted(self.shopper[query], query, end, queries)
         return Batch(
             history=History(
                 items_BL=torch.from_numpy(items_BL.astype(np.int64)),
@@ -212,19 +215,29 @@ class BatchMaker:
             unwanted_weight_P=torch.from_numpy(unwanted[2]),
         )
 
-    def _unwanted(self, shopper_B: Ints, asked_B: Ints, queries: int) -> tuple[Ints, Ints, NDArray[np.float32]]:
-        """Every pair of a query (flat index into B × Q) and a product its shopper does not want, with its weight."""
-        if self.unwanted is None or not len(self.unwanted.items):
-            return np.empty(0, np.int64), np.empty(0, np.int64), np.empty(0, np.float32)
-        window_P, line_P = lines_in(self.unwanted.offsets, shopper_B)
-        pair_P = np.repeat(np.arange(len(window_P)), asked_B[window_P])  # once for each query of the window
-        place_P = np.arange(len(pair_P)) - np.searchsorted(pair_P, pair_P)
-        line_P, window_P = line_P[pair_P], window_P[pair_P]
-        return (
-            window_P * queries + place_P,
-            self.unwanted.items[line_P].astype(np.int64),
-            self.unwanted.weights[line_P].astype(np.float32),
-        )
+    def _unwanted(self, shopper_B: Ints, query_B: Ints, end_B: Ints, queries: int) -> Pairs:
+        """Pairs of a query (flat index into B × Q) and a product, each with how often it stands among the negatives.
+
+        What its shopper does not want, for every query; what it was shown in vain, for the last query of all alone:
+        that is the state nearest to the days on which it was shown, and a little is meant.
+        """
+        found = [(np.empty(0, np.int64), np.empty(0, np.int64), np.empty(0, np.float32))]
+        if self.unwanted is not None and self.training.unwanted:
+            window_P, line_P = lines_in(self.unwanted.offsets, shopper_B)
+            pair_P = np.repeat(np.arange(len(window_P)), (end_B - query_B)[window_P])  # once for each of its queries
+            place_P = np.arange(len(pair_P)) - np.searchsorted(pair_P, pair_P)
+            line_P, window_P = line_P[pair_P], window_P[pair_P]
+            weight_P = np.float32(self.training.unwanted) * self.unwanted.weights[line_P].astype(np.float32)
+            found.append((window_P * queries + place_P, self.unwanted.items[line_P].astype(np.int64), weight_P))
+        if self.ignored is not None and self.training.ignored:
+            window_P, line_P = lines_in(self.ignored.offsets, shopper_B)
+            is_last_P = (end_B == self.baskets.offsets[shopper_B + 1])[window_P]
+            window_P, line_P = window_P[is_last_P], line_P[is_last_P]
+            weight_P = np.full(len(line_P), self.training.ignored, np.float32)
+            query_P = window_P * queries + (end_B - query_B - 1)[window_P]
+            found.append((query_P, self.ignored.items[line_P].astype(np.int64), weight_P))
+        queries_P, items_P, weights_P = (np.concatenate(column) for column in zip(*found, strict=True))
+        return queries_P, items_P, weights_P
 
     def _hidden(self, items_BL: NDArray[np.int32], random: np.random.Generator) -> NDArray[np.bool_]:
         """[B, L]: in a share of the windows, a random share of the *products* is masked, all their lines together."""

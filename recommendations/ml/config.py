@@ -52,6 +52,7 @@ class TrainingConfig:
     half_life_days: float = 0.0  # older baskets weigh less; 0: all the same
     auxiliary: float = 0.5  # weight of what is predicted beside, × the strength of its event type
     unwanted: float = 20.0  # how often a product that the shopper does not want stands among the negatives
+    ignored: float = 20.0  # how often one that the shopper was shown in vain stands among them, for the newest basket
     fresh_days: float = 0.0  # > 0: train on baskets of so many last days and a sample of older ones, not on all
     replay: float = 1.0  # so many windows of older baskets for each of fresh ones
     seed: int = 1
@@ -69,8 +70,8 @@ class TrainingConfig:
             raise ValueError("masking must be in [0, 1]")
         if self.fresh_days < 0 or self.replay < 0:
             raise ValueError("fresh_days and replay must not be negative")
-        if self.unwanted < 0 or self.auxiliary < 0:
-            raise ValueError("unwanted and auxiliary must not be negative")
+        if self.unwanted < 0 or self.ignored < 0 or self.auxiliary < 0:
+            raise ValueError("unwanted, ignored and auxiliary must not be negative")
 
 
 SIZES: dict[str, ModelConfig] = {

@@ -92,6 +92,29 @@ class Unwanted:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
+class Ignored:
+    """What shoppers were shown again and again in vain, rows as in the histories: `items`, `since`, `until` [N].
+
+    It is so from `since` on, as long as the shopper has not taken it up at `until`.
+    """
+
+    offsets: Ints
+    items: Small
+    since: Ints
+    until: Ints
+
+    def before(self, cutoff: int) -> Self:
+        """What was so at `cutoff`, as it was known then; shoppers keep their numbers."""
+        kept = (np.asarray(self.since) < cutoff) & (np.asarray(self.until) >= cutoff)
+        return type(self)(
+            offsets=offsets_of(self.offsets, kept),
+            items=self.items[kept],
+            since=self.since[kept],
+            until=self.until[kept],
+        )
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
 class Catalogue:
     """What is known of each product.
 

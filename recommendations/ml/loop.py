@@ -16,7 +16,7 @@ from torch import Tensor
 from recommendations.ml import precision
 from recommendations.ml.batches import Batch, BatchMaker
 from recommendations.ml.config import ModelConfig, TrainingConfig
-from recommendations.ml.data import Catalogue, Histories, NextBaskets, Unwanted, recent_popularity
+from recommendations.ml.data import Catalogue, Histories, Ignored, NextBaskets, Unwanted, recent_popularity
 from recommendations.ml.kinds import Kinds
 from recommendations.ml.losses import next_basket_loss
 from recommendations.ml.metrics import hits, per_shopper
@@ -39,6 +39,7 @@ class TrainingData:
     validation: NextBaskets
     validation_only: str = "new"  # which products count, see `ranking.rank`
     unwanted: Unwanted | None = None
+    ignored: Ignored | None = None
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -123,7 +124,7 @@ def train(
         state = _restore(checkpoint, model, optimizer)
         for epoch in state.epochs:  # the last one may have died between its checkpoint and its report
             report(epoch)
-    batches = BatchMaker(data.histories, data.kinds, model_config, config, data.unwanted)
+    batches = BatchMaker(data.histories, data.kinds, model_config, config, data.unwanted, data.ignored)
     popularity_PI, start = _popularity(model_config, data)
     while not state.is_finished:
         number = len(state.epochs) + 1
@@ -211,7 +212,6 @@ def _loss(
             popularity_PI=popularity,
             period_BQ=period,
             negatives=config.negatives,
-            unwanted=config.unwanted,
             low=precision.of_products(config.precision, device),
         )
 

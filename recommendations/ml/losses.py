@@ -110,20 +110,19 @@ def next_basket_loss(
     popularity_PI: Tensor | None,
     period_BQ: Tensor | None,
     negatives: int,
-    unwanted: float = 0.0,
     low: torch.dtype = torch.float32,
 ) -> tuple[Tensor, Tensor]:
     """Sum over targets of weight · -log p(target), and the sum of weights. log p is a softmax over all products,
     or an estimate of it from `negatives` products drawn uniformly (their logits are raised by log(I / K), the
-    query's own targets are masked out of them). What the shopper does not want stands among the negatives
-    `unwanted` × its weight times: it is pushed down for this state, and so for states and products like them.
+    query's own targets are masked out of them). What the shopper does not want, or was shown in vain, stands among the
+    negatives as often as its weight says: it is pushed down for this state, and so for states and products like them.
     """
     kinds = 1 if model.aims is None else len(model.aims)
     rows, row_T = torch.unique(batch.query_T * kinds + batch.kind_T, return_inverse=True)
     query_R, kind_R = rows // kinds, rows % kinds
     asked = queries(model, batch, query_R, kind_R, popularity_PI=popularity_PI, period_BQ=period_BQ)
     products = model.bias.num_embeddings - 1
-    pushed_R = _pushed(asked, batch, row_T, unwanted) if unwanted and len(batch.unwanted_query_P) else None
+    pushed_R = _pushed(asked, batch, row_T) if len(batch.unwanted_query_P) else None
     if not negatives or negatives >= products:
         everything = torch.arange(1, products + 1, device=rows.device)
         vectors_ID = model.products(everything)
@@ -161,8 +160,8 @@ def _whole(asked: Queries, vectors_ID: Tensor, weight_R: Tensor, pushed_R: Tenso
     return found
 
 
-def _pushed(asked: Queries, batch: Batch, row_T: Tensor, unwanted: float) -> Tensor:
-    """[R] log Σ unwanted · weight · exp(score) over what each query's shopper does not want, or NOTHING.
+def _pushed(asked: Queries, batch: Batch, row_T: Tensor) -> Tensor:
+    """[R] log Σ weight · exp(score) over what each query's shopper does not want or was shown in vain, or NOTHING.
 
     What the query's basket holds all the same is left out.
     """
@@ -172,7 +171,7 @@ def _pushed(asked: Queries, batch: Batch, row_T: Tensor, unwanted: float) -> Ten
     kept = ~torch.isin(row_P * width + item_P, row_T * width + batch.item_T)
     row_P, item_P, weight_P = row_P[kept], item_P[kept], weight_P[kept]
     score_P = asked.pairs(row_P, item_P, asked.model.products(item_P))
-    raised_P = score_P + torch.log(unwanted * weight_P)
+    raised_P = score_P + torch.log(weight_P)
     most_R = torch.full((len(asked.query_R),), float("-inf"), device=row_P.device)
     most_R = most_R.scatter_reduce(0, row_P, raised_P.detach(), "amax")
     sum_R = torch.zeros_like(most_R).scatter_add(0, row_P, (raised_P - most_R[row_P]).exp())

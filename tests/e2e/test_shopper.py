@@ -9,7 +9,7 @@ from django.utils import timezone
 from playwright.sync_api import BrowserContext, ConsoleMessage, Page, expect
 from pytest_django.live_server_helper import LiveServer
 
-from catalog.models import Interaction, Product
+from catalog.models import Impression, Interaction, Product
 from explanations import asking
 from explanations.contract import Cause
 from explanations.models import Explanation
@@ -215,6 +215,17 @@ def test_a_view_counts_when_the_page_is_seen(page: Page, live_server: LiveServer
     assert answer.value.status == 204
     (view,) = Interaction.objects.filter(product=shop.product(RECIPE))
     assert (view.event_type.code, view.recommendation[-2:]) == ("view", "-2")
+
+
+def test_a_recommendation_is_shown_when_its_card_is_in_view(page: Page, live_server: LiveServer, shop: Shop) -> None:
+    with page.expect_response("**/acts/shown/") as answer:
+        sign_in(page, live_server)
+
+    assert answer.value.status == 204
+    shown = set(Impression.objects.get().product_ids)
+    ranked = list(shop.shopper.slates.get(placement="home").product_ids)
+    assert shop.product(TIN).pk in shown
+    assert shown < {*ranked, *shop.shopper.slates.get(placement="buy_again").product_ids}  # not what is further on
 
 
 def test_everything_works_without_a_script(

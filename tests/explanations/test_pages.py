@@ -9,11 +9,20 @@ from django.test import Client
 from django.urls import reverse
 from pytest_django import DjangoAssertNumQueries
 
-from catalog.models import Interaction, Shopper
+from catalog.models import Impression, Interaction, Shopper
 from catalog.services import exclude_history
 from explanations.contract import Cause
-from recommendations.models import Placement, Run
-from tests.factories import NOON, PASSWORD, CategoryFactory, ProductFactory, RunFactory, ShopperFactory, UserFactory
+from recommendations.models import Placement, Run, Slate
+from tests.factories import (
+    NOON,
+    PASSWORD,
+    CategoryFactory,
+    ProductFactory,
+    RunFactory,
+    ShopperFactory,
+    SlateFactory,
+    UserFactory,
+)
 from tests.worlds import Shop, contract, explained_slate, live_shop, publish
 
 pytestmark = pytest.mark.django_db
@@ -208,6 +217,42 @@ def test_nobody_is_followed_who_switched_personalisation_off(signed_in: Client, 
 
     assert not Interaction.objects.filter(product=product).exists()
     assert "data-viewed" not in signed_in.get(reverse("product", args=[product.external_id])).content.decode()
+
+
+def test_what_came_into_view_is_noted_by_its_ids(signed_in: Client, shop: Shop) -> None:
+    own = Slate.objects.get(shopper=shop.shopper, placement="home")
+    elsewhere = Slate.objects.get(shopper=None, placement="home")
+    foreign = SlateFactory(run=own.run, shopper=ShopperFactory())
+    ids = [f"{own.pk}-2", f"{own.pk}-1", f"{elsewhere.pk}-1", f"{foreign.pk}-1", f"{own.pk}-99", f"{own.pk}-0", "x"]
+
+    answer = signed_in.post(reverse("shown"), {"recommendation": ids})
+
+    assert answer.status_code == 204
+    impression = Impression.objects.get()
+    assert impression.shopper == shop.shopper
+    assert impression.product_ids == sorted({*own.product_ids[:2], elsewhere.product_ids[0]})
+
+
+def test_nothing_is_noted_of_what_those_see_who_switched_personalisation_off(signed_in: Client, shop: Shop) -> None:
+    slate = Slate.objects.get(shopper=None, placement="home")
+    assert "data-shown" in signed_in.get(reverse("home")).content.decode()
+    Shopper.objects.update(is_personalised=False)
+
+    answer = signed_in.post(reverse("shown"), {"recommendation": [f"{slate.pk}-1"]})
+
+    assert answer.status_code == 204
+    assert not Impression.objects.exists()
+    assert "data-shown" not in signed_in.get(reverse("home")).content.decode()
+
+
+def test_what_a_visitor_sees_is_noted_nowhere(client: Client, shop: Shop) -> None:
+    slate = Slate.objects.get(shopper=None, placement="home")
+
+    answer = client.post(reverse("shown"), {"recommendation": [f"{slate.pk}-1"]})
+
+    assert answer.status_code == 302
+    assert not Impression.objects.exists()
+    assert "data-shown" not in client.get(reverse("home")).content.decode()
 
 
 def test_an_inactive_product_has_no_page(client: Client) -> None:

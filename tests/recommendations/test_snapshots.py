@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 from pytest_django.fixtures import Settings
 
+from catalog.impressions import note_shown
 from catalog.models import EventType, Interaction, Product
 from recommendations import snapshots
 from tests.factories import NOON, EventTypeFactory, InteractionFactory, ProductFactory, ShopperFactory
@@ -69,11 +70,33 @@ def test_what_is_not_wanted_stands_beside_the_histories_with_its_strength() -> N
 
 
 @pytest.mark.usefixtures("_shop")
+def test_what_was_shown_in_vain_stands_beside_the_histories() -> None:
+    shopper_ids = sorted(set(Interaction.objects.values_list("shopper_id", flat=True)))
+    product_ids = sorted(set(Interaction.objects.values_list("product_id", flat=True)))
+    new = ProductFactory()
+    days = [NOON.date() - timedelta(days=days) for days in (70, 69, 68)]
+    note_shown((shopper_ids[1], day, new.pk) for day in days)
+    note_shown((shopper_ids[0], day, product_ids[0]) for day in days)  # bought since
+    stranger = ShopperFactory()  # of whom nothing else is known
+    note_shown((stranger.pk, day, new.pk) for day in days)
+
+    snapshot = snapshots.freeze(at=NOON + timedelta(minutes=1))
+    arrays = snapshots.build(snapshot)
+
+    known = arrays.ignored.before(int(NOON.timestamp()))
+    assert (known.offsets.tolist(), known.items.tolist()) == ([0, 0, 1], [6])
+    assert arrays.ignored.offsets.tolist() == [0, 1, 2]
+    assert snapshot.counts["ignored"] == 3
+    assert len(arrays.histories.items) == 120  # no line of a history, so nothing that a reason could cite
+
+
+@pytest.mark.usefixtures("_shop")
 def test_a_shop_where_nobody_said_anything_has_no_wishes() -> None:
     arrays = snapshots.build(snapshots.freeze(at=NOON + timedelta(minutes=1)))
 
     assert arrays.unwanted.offsets.tolist() == [0, 0, 0]
     assert len(arrays.unwanted.items) == 0
+    assert arrays.ignored.offsets.tolist() == [0, 0, 0]
 
 
 @pytest.mark.usefixtures("_shop")

@@ -8,7 +8,7 @@ from celery import current_app
 from django.db import connection
 from django.utils import timezone
 
-from catalog.models import Interaction, Shopper
+from catalog.models import Impression, Interaction, Shopper
 from tests.api_client import PartnerClient, problems
 from tests.factories import NOON, EventTypeFactory, InteractionFactory, PartnerFactory, ProductFactory, ShopperFactory
 
@@ -294,3 +294,39 @@ def test_an_erased_shopper_comes_back_as_a_new_one(db: None) -> None:
 
     assert response.json()["accepted"] == 1
     assert Shopper.objects.get().pk != shopper.pk
+
+
+SHOWN = {**EVENT, "type": "shown"}
+
+
+def test_a_shown_event_is_an_impression_and_no_interaction(db: None, refreshes: list[list[int]]) -> None:
+    product, other = ProductFactory(external_id="22423"), ProductFactory(external_id="85048")
+    client = PartnerClient()
+    batch = [SHOWN, {**SHOWN, "event_id": "e2"}, {**SHOWN, "event_id": "e3", "product": "85048"}]
+
+    first = client.post("events", {"events": batch}).json()
+    again = client.post("events", {"events": batch}).json()
+
+    assert first == {"accepted": 2, "known": 1, "rejected": 0, "errors": []}  # one product counts once a day
+    assert again == {"accepted": 0, "known": 3, "rejected": 0, "errors": []}
+    impression = Impression.objects.get()
+    assert (impression.shopper.external_id, impression.shopper.partner) == ("17850", client.partner)
+    assert (impression.shown_date.isoformat(), impression.product_ids) == ("2026-03-02", [product.pk, other.pk])
+    assert not Interaction.objects.exists()
+    assert refreshes == []  # it is nothing that the shopper did
+
+
+def test_shown_to_nobody_or_to_one_who_wants_no_personalisation_is_rejected(db: None) -> None:
+    ProductFactory(external_id="22423")
+    client = PartnerClient()
+    ShopperFactory(partner=client.partner, external_id="17850", is_personalised=False)
+    batch = [SHOWN, {**SHOWN, "event_id": "e2", "shopper": None}, {**SHOWN, "event_id": "e3", "shopper": "new"}]
+
+    answer = client.post("events", {"events": batch}).json()
+
+    assert (answer["accepted"], answer["known"], answer["rejected"]) == (1, 0, 2)
+    assert [(error["row"], error["field"], error["code"]) for error in answer["errors"]] == [
+        (0, "shopper", "not_personalised"),
+        (1, "shopper", "shopper_missing"),
+    ]
+    assert Impression.objects.get().shopper.external_id == "new"
