@@ -293,6 +293,7 @@ REWRITING_MODEL = env.str("REWRITING_MODEL", default="")
 REWRITING_SECONDS = env.float("REWRITING_SECONDS", default=20)
 SHOP_NAME = env.str("SHOP_NAME", default="Because")
 PAGE_TITLE_SUFFIX = _("recommendations with a reason")
+TEXT_ENCODER = env.str("TEXT_ENCODER", default="")  # of titles and descriptions; empty: none
 TRAINING_DEVICE = env.str("TRAINING_DEVICE", default="auto")
 TRAINING_PROCESSES = env.int("TRAINING_PROCESSES", default=0)  # 0: one for each GPU, one on a CPU
 TRAINING_CONFIG = env.json("TRAINING_CONFIG", default={})  # of trainings that are not told otherwise

@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 
 from catalog import impressions, quality
 from catalog.models import Category, EventType, Product, QualityReport
+from recommendations import texts
 from recommendations.attributes import pairs_of
 from recommendations.ml.data import Catalogue, Histories, Ignored, Ints, Unwanted
 from recommendations.ml.kinds import Kinds, edges_of
@@ -30,6 +31,7 @@ CHUNK = 10_000
 COLUMNS = {"shopper": np.int64, "item": np.int32, "time": np.int64, "type": np.int32}
 CATEGORIES = frozenset({"group", "department"})  # attributes whose values are categories
 IGNORED = {"shopper": np.int64, "item": np.int32, "since": np.int64, "until": np.int64}
+TEXTS = "texts.npy"
 UNWANTED = {"shopper": np.int64, "item": np.int32, "time": np.int64, "weight": np.float32}
 
 
@@ -124,6 +126,9 @@ def _folder(snapshot: Snapshot) -> Path:
 
 def _write(snapshot: Snapshot, folder: Path) -> None:
     product_ids, category_ids, catalogue = _catalogue(snapshot.report)
+    encoder = ""
+    if settings.TEXT_ENCODER:
+        encoder = texts.write_vectors(settings.TEXT_ENCODER, product_ids, folder / TEXTS)
     types = list(EventType.objects.filter(polarity__gte=0).exclude(code="return").order_by("pk"))
     against = list(EventType.objects.filter(polarity=-1).exclude(code="return").order_by("pk"))
     against_ids = np.asarray([0, *(event_type.pk for event_type in against)], np.int64)
@@ -176,6 +181,7 @@ def _write(snapshot: Snapshot, folder: Path) -> None:
     stored |= {f"attribute_{name}": values for name, values in catalogue.attributes.items()}
     stored |= {f"label_{name}": np.asarray(labels) for name, labels in catalogue.labels.items()}
     stored["keys"] = np.asarray(catalogue.keys)
+    stored["encoder"] = np.asarray(encoder)
     stored |= {f"size_{name}": np.asarray(size) for name, size in catalogue.sizes.items()}
     np.savez(folder / "catalogue.npz", **stored)
     snapshot.checksum = digest.hexdigest()
@@ -183,6 +189,7 @@ def _write(snapshot: Snapshot, folder: Path) -> None:
         "rows": snapshot.report.rows_usable,
         "lines": int(counts.sum()),
         "products": catalogue.products,
+        "encoder": encoder,
         "levels": snapshot.counts.get("levels", {}),
         "event_types": {
             event_type.code: int(counts[kinds.event_type_ids == event_type.pk].sum()) for event_type in types
@@ -234,6 +241,8 @@ def _read(folder: Path) -> Arrays:
             sizes={name: int(arrays[f"size_{name}"]) for name in attributes},
             keys=tuple(arrays["keys"].tolist()),
             labels={name: tuple(arrays[f"label_{name}"].tolist()) for name in attributes},
+            texts=_texts(folder / TEXTS),
+            encoder=str(arrays.get("encoder", "")),
         ),
         product_ids=arrays["product_ids"],
         category_ids=arrays["category_ids"],
@@ -280,6 +289,11 @@ def _by_row(shopper: NDArray[Any], shopper_ids: Ints) -> tuple[NDArray[np.bool_]
     known = row >= 0  # rows ascend, as the shoppers did
     counts = np.bincount(row[known], minlength=len(shopper_ids))
     return known, np.concatenate([[0], np.cumsum(counts)]).astype(np.int64)
+
+
+def _texts(path: Path) -> NDArray[np.float16] | None:
+    """Memory-mapped; copies are made of what is written to, which nobody does."""
+    return np.load(path, mmap_mode="c") if path.exists() else None
 
 
 def _mapped(path: Path, dtype: type) -> NDArray[Any]:

@@ -1,4 +1,5 @@
 from recommendations.models.runs import Placement, Run, Shard, Slate
+from recommendations.models.texts import TextVector
 from recommendations.models.versions import (
     ArtifactChunk,
     ModelVersion,
@@ -14,5 +15,6 @@ __all__ = [
     "Shard",
     "Slate",
     "Snapshot",
+    "TextVector",
     "TrainingEpoch",
 ]

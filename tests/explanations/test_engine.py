@@ -28,7 +28,7 @@ from tests.factories import (
     RunFactory,
     ShopperFactory,
 )
-from tests.recommendations.ml.made import random_model
+from tests.recommendations.ml.made import random_model, texts_of
 from tests.worlds import contract, explained_slate, publish
 
 pytestmark = pytest.mark.django_db
@@ -84,7 +84,9 @@ class World:
         return run
 
     def _bundle(self, blocks: int, uses_repeats: bool) -> bundles.Bundle:
-        model = random_model(7, blocks=blocks, products=PRODUCTS, history=64, uses_repeats=uses_repeats)
+        model = random_model(
+            7, blocks=blocks, products=PRODUCTS, history=64, uses_repeats=uses_repeats, has_texts=uses_repeats
+        )
         zeros = np.zeros((PRODUCTS + 1, 1))
         even = Calibration(knots=(-20.0, 0.0), chances=(0.0, 1.0))
         return bundles.Bundle(
@@ -93,6 +95,7 @@ class World:
                 products=PRODUCTS,
                 attributes={"group": model.products.get_buffer("values_group").numpy().astype(np.int32)},
                 sizes={"group": 3},
+                texts=texts_of(PRODUCTS) if uses_repeats else None,
             ),
             product_ids=np.asarray([0, *(product.pk for product in self.products)], np.int64),
             category_ids=np.asarray([0, *(product.category_id for product in self.products)], np.int64),
@@ -220,7 +223,7 @@ def test_parts_and_shares_add_up_to_the_score(world: World, uses_repeats: bool) 
         assert abs(split.residual) <= tolerance
         assert abs(split.baseline + sum(split.parts.values()) - score) <= tolerance
         assert set(split.parts) == {"id", "group", "bias", "recent_popularity"} | (
-            {"repeat"} if uses_repeats else set()
+            {"repeat", "text"} if uses_repeats else set()
         )
         assert abs(shares.nothing + shares.rest + sum(shares.reasons) - score) <= 1e-9 * max(1.0, abs(score))
 

@@ -3,12 +3,14 @@
 from datetime import timedelta
 from pathlib import Path
 
+import numpy as np
 import pytest
 from pytest_django.fixtures import Settings
 
 from catalog.impressions import note_shown
 from catalog.models import EventType, Interaction, Product
 from recommendations import snapshots
+from recommendations.ml import encoders
 from tests.factories import NOON, EventTypeFactory, InteractionFactory, ProductFactory, ShopperFactory
 
 
@@ -114,3 +116,21 @@ def test_what_the_shop_says_of_its_products_is_frozen_in_one_table_beside_groups
     assert {name: values.tolist() for name, values in again.attributes.items()} == {
         name: values.tolist() for name, values in catalogue.attributes.items()
     }
+
+
+@pytest.mark.usefixtures("_shop")
+def test_texts_are_frozen_memory_mapped_beside_the_arrays_where_there_is_an_encoder(settings: Settings) -> None:
+    without = snapshots.build(snapshots.freeze(at=NOON + timedelta(minutes=1))).catalogue
+    settings.TEXT_ENCODER = encoders.MULTILINGUAL
+    snapshot = snapshots.freeze(at=NOON + timedelta(minutes=1))
+
+    catalogue = snapshots.build(snapshot).catalogue
+    Product.objects.update(title="Something else")
+    again = snapshots.build(snapshot).catalogue
+
+    assert (without.texts, without.encoder) == (None, "")
+    assert isinstance(catalogue.texts, np.memmap)
+    assert (catalogue.texts.shape, catalogue.encoder) == ((6, 512), encoders.identity(encoders.MULTILINGUAL))
+    assert snapshot.counts["encoder"] == catalogue.encoder
+    assert again.texts is not None
+    assert np.array_equal(again.texts, catalogue.texts)  # frozen
