@@ -29,7 +29,8 @@ WITH pairs AS MATERIALIZED (
         AND mod(hashint8(coalesce(a.shopper_id, a.context_product_id))::bigint & 2147483647, %(every)s) = 0
 ), said AS MATERIALIZED (
     SELECT p.before_id, p.placement, side.is_after, made.place, (made.said->>'p')::bigint AS product_id,
-        made.said->>'c' AS cause, made.said->>'st' AS status,
+        CASE WHEN made.said->>'st' = 'withheld' THEN 'withheld' ELSE made.said->>'c' END AS cause,
+        made.said->>'st' AS status,
         CASE WHEN made.place <= %(first)s THEN (
             SELECT (reason->>'t') || (
                 SELECT coalesce(string_agg(unit->>0, ',' ORDER BY unit->>0), '')
@@ -83,7 +84,7 @@ SELECT jsonb_build_object(
 class Mix:
     """What the explained products of one placement stand on, in one run."""
 
-    causes: Counter[str]
+    causes: Counter[str]  # what is withheld counts as such
     statuses: Counter[str]
 
     @property

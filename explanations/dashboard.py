@@ -1,6 +1,7 @@
 """How explanations are doing: coverage, faithfulness beside controls, cost, and what needs a hand."""
 
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 
 from django.urls import reverse
@@ -9,7 +10,7 @@ from django.utils.translation import gettext as _
 
 from catalog.admin_cards import Alert, Figure
 from catalog.admin_links import row_url
-from explanations import refreshing
+from explanations import alerts, refreshing
 from explanations.models import VersionCheck
 from explanations.weights import weights_in
 from recommendations import charts
@@ -30,16 +31,20 @@ class Chart:
     caption: str
 
 
-def contents() -> dict[str, Any]:
-    """What the page shows."""
+def contents(*, at: datetime) -> dict[str, Any]:
+    """What the page shows at that time."""
     run = Run.objects.live().select_related("version").first()
     runs = [one for one in Run.objects.exclude(summary={}).order_by("-pk")[:RUNS] if one.summary.get("statuses")]
     checks = list(VersionCheck.objects.select_related("version").order_by("-version")[:RUNS])
     check = next((one for one in checks if run is not None and one.version_id == run.version_id), None)
-    drawn = [*_coverage(run), *_faithfulness(checks), *_over_runs(runs)]
+    rejected = alerts.rejections(at=at)
+    drawn = [*_coverage(run), *_faithfulness(checks), *_over_runs(runs), *_rewriting(rejected)]
     return {
-        "alerts": _alerts(run, check),
-        "figures": _figures(run, check),
+        "alerts": sorted(
+            [*_alerts(run, check), *alerts.audits(run, at=at), *alerts.refusals(run), *alerts.of_rewriting(rejected)],
+            key=lambda alert: alert.kind != "alarm",
+        ),
+        "figures": [*_figures(run, check), *alerts.last_audit(run)],
         "charts": [drawn[start : start + 2] for start in range(0, len(drawn), 2)],
         "table": [table] if run is not None and (table := coverage(run)) is not None else [],
     }
@@ -165,6 +170,20 @@ def _over_runs(runs: list[Run]) -> list[Chart]:
             _("Scoring, explaining and checking together."),
         ),
     ]
+
+
+def _rewriting(rejected: alerts.Rejections) -> list[Chart]:
+    if not rejected.asked:
+        return []
+    title = _("Rewritings that were not used, by cause")
+    drawing = charts.bars(
+        title=title,
+        bars=[Bar(label=alerts.cause_of(code), value=count) for code, count in rejected.causes],
+        unit=_("lines"),
+    )
+    caption = _("Of %(asked)s lines that a language model reworded in the last seven days, %(used)s are used.")
+    slots = {"asked": f"{rejected.asked:,}", "used": f"{rejected.asked - rejected.rejected:,}"}
+    return [Chart(title=title, drawing=drawing, caption=caption % slots)]
 
 
 def _alerts(run: Run | None, check: VersionCheck | None) -> list[Alert]:

@@ -10,6 +10,7 @@ from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404
 from django.template.response import TemplateResponse
 from django.urls import URLPattern, path, reverse
+from django.utils import timezone
 from django.utils.html import format_html
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
@@ -170,7 +171,7 @@ class ExplanationAdmin(BatchWritten[Explanation], BigTableAdmin[Explanation]):
             **self.admin_site.each_context(request),
             "opts": self.opts,
             "title": _("How explanations are doing"),
-            **dashboard.contents(),
+            **dashboard.contents(at=timezone.now()),
         }
         return TemplateResponse(request, "admin/explanations/explanation/dashboard.html", context)
 

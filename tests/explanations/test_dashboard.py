@@ -8,7 +8,7 @@ from explanations import dashboard
 from explanations.models import VersionCheck
 from recommendations.charts import Series, lines
 from recommendations.models import Run
-from tests.factories import ModelVersionFactory, StaffFactory
+from tests.factories import NOON, ModelVersionFactory, StaffFactory
 from tests.worlds import Shop, live_shop
 
 pytestmark = pytest.mark.django_db
@@ -50,13 +50,13 @@ def admin(client: Client, db: None) -> Client:
 
 
 def test_figures_come_from_the_live_run(shop: Shop) -> None:
-    found = {figure.name: figure.value for figure in dashboard.contents()["figures"]}
+    found = {figure.name: figure.value for figure in dashboard.contents(at=NOON)["figures"]}
 
     assert found == {"Verified reasons": "90.0 %", "Withheld": "4.0 %", "Cost": "150", "Placebo floor": "0.0123"}
 
 
 def test_all_is_well_where_the_goals_are_met(shop: Shop) -> None:
-    assert dashboard.contents()["alerts"] == []
+    assert dashboard.contents(at=NOON)["alerts"] == []
 
 
 @pytest.mark.parametrize(
@@ -69,7 +69,7 @@ def test_all_is_well_where_the_goals_are_met(shop: Shop) -> None:
 def test_missed_goals_are_said(shop: Shop, statuses: dict[str, int], said: str) -> None:
     Run.objects.filter(pk=shop.run.pk).update(summary=SUMMARY | {"statuses": statuses})
 
-    (alert,) = dashboard.contents()["alerts"]
+    (alert,) = dashboard.contents(at=NOON)["alerts"]
 
     assert alert.text.startswith(said)
 
@@ -84,16 +84,16 @@ def test_missed_goals_are_said(shop: Shop, statuses: dict[str, int], said: str) 
 def test_reasons_no_better_than_a_control_are_an_alarm(shop: Shop, name: str, interval: list[float], said: str) -> None:
     VersionCheck.objects.update(measures=MEASURES | {name: interval})
 
-    (alert,) = dashboard.contents()["alerts"]
+    (alert,) = dashboard.contents(at=NOON)["alerts"]
 
     assert (alert.text.lower(), alert.kind) == (said.lower(), "alarm")
 
 
 def test_an_unmeasured_version_and_no_run_are_said(shop: Shop) -> None:
     VersionCheck.objects.all().delete()
-    (unmeasured,) = dashboard.contents()["alerts"]
+    (unmeasured,) = dashboard.contents(at=NOON)["alerts"]
     Run.objects.update(state=Run.State.RETIRED)
-    (none,) = dashboard.contents()["alerts"]
+    (none,) = dashboard.contents(at=NOON)["alerts"]
 
     assert unmeasured.text == "The faithfulness of the live version was not measured."
     assert (none.text, none.kind) == ("No run is live: nothing is explained to anybody.", "alarm")

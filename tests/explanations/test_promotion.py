@@ -9,7 +9,7 @@ from django.urls import reverse
 
 from catalog.models import Product, Shopper
 from explanations.comparison import Change, compare
-from explanations.contract import Cause, Contract
+from explanations.contract import Cause, Contract, Status
 from explanations.models import Audit, VersionCheck
 from recommendations.models import Placement, Run
 from tests import worlds
@@ -71,6 +71,15 @@ def test_only_lists_that_both_runs_have_are_compared(products: list[Product], ru
     (changed,) = found.products
     assert found.reasons == found.products
     assert (changed.shopper_id, changed.listed, changed.kept, changed.otherwise) == (shared.pk, 3, 2, 1)
+
+
+def test_what_is_withheld_counts_for_no_cause(products: list[Product], runs: tuple[Run, Run]) -> None:
+    shopper = ShopperFactory()
+    withheld = contract(products[0], cause=Cause.POPULAR, status=Status.WITHHELD)
+    for run in runs:
+        explained_slate(run=run, shopper=shopper, contracts=[withheld, contract(products[1], cause=Cause.POPULAR)])
+
+    assert compare(*runs).after["home"].causes == {"withheld": 1, "popular": 1}
 
 
 def test_the_first_reason_is_the_strongest_and_another_cause_is_a_change(
