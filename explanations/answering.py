@@ -1,6 +1,6 @@
 """Answers that need the model, computed on the worker as of the moment of the slate that they are about."""
 
-# I products, D width, L lines, U units, K shown products, R variants of a history.
+# I products, D width, L lines, U units, K shown products, R variants of a history, P orders.
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -14,10 +14,14 @@ from explanations.asking import LIST, Answer
 from explanations.contract import pack
 from explanations.methods import removal
 from explanations.methods.own import own, seen_units
+from explanations.methods.shapley import PAIRS, orders
 from explanations.verification import Candidates
 from recommendations import inference
 from recommendations.ml.ranking import owned_mask, top
 from recommendations.models import ModelVersion, Placement, Run, Slate
+
+ROWS = 1_024  # histories before the whole catalogue at once
+SEED = 0  # the same orders for the same number of things: asking twice answers the same
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -139,6 +143,44 @@ def interests(*, slate_id: int) -> Answer:
     }
 
 
+@torch.inference_mode()
+def shapley(*, slate_id: int, product_id: int) -> Answer:
+    """Shapley values of what the shopper did, for log p of one product among all candidates.
+
+    The mean gain in log p when a thing joins those before it, over paired random orders; the gains of one order add
+    up to log p(all) - log p(nothing), and so do the values. `error`: of the mean, from the spread between pairs.
+    """
+    found = asked(slate_id)
+    item = found.number(product_id) if found is not None else 0
+    if found is None or not item:
+        return {"units": []}
+    started, cases, ids = time.monotonic(), found.cases, found.shared.model.bundle.product_ids
+    units = int((cases.unit_item_BU[0] > 0).sum())
+    order_PU = torch.from_numpy(orders(cases, PAIRS, SEED))[0, :, :units]
+    line_PL = torch.argsort(order_PU, dim=-1)[:, cases.unit_BL[0].clamp(min=0)]  # at which step each line joins
+    step_U1 = torch.arange(units + 1).view(1, -1, 1)
+    gain_PU = torch.zeros(len(order_PU), units)
+    at_once = max(1, ROWS // (units + 1))
+    for first in range(0, len(order_PU), at_once):
+        part = slice(first, first + at_once)
+        visible_1RL = (line_PL[part].unsqueeze(1) < step_U1).flatten(0, 1).unsqueeze(0) & cases.real_BL.unsqueeze(1)
+        state_RD = removal.states(found.shared.model.bundle.model, cases, visible_1RL)[0]
+        scores_RI = _seen(found.shared, cases, state_RD, visible_1RL)
+        reached_R = scores_RI[:, item] - torch.logsumexp(scores_RI[:, found.candidates_I], dim=1)
+        gain_PU[part].scatter_(1, order_PU[part], reached_R.view(-1, units + 1).diff(dim=1))
+    pair_PU = (gain_PU[0::2] + gain_PU[1::2]) / 2
+    value_U, error_U = pair_PU.mean(0), pair_PU.std(0) / len(pair_PU) ** 0.5
+    return {
+        "units": [
+            {"product": int(ids[int(cases.unit_item_BU[0, unit])]), "value": float(value), "error": float(error)}
+            for unit, (value, error) in enumerate(zip(value_U, error_U, strict=True))
+        ],
+        "sum": float(value_U.sum()),
+        "orders": len(order_PU),
+        "seconds": round(time.monotonic() - started, 3),
+    }
+
+
 def replay(*, slate_id: int) -> Answer:
     """The slate computed anew, as when it was computed: with its version, and its moment."""
     slate = Slate.objects.select_related("run__version").get(pk=slate_id)
@@ -190,5 +232,6 @@ ANSWERS: dict[str, Callable[..., Answer]] = {
     "why_not": why_not,
     "interests": interests,
     "replay": replay,
+    "shapley": shapley,
     "by_version": by_version,
 }

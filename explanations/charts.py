@@ -5,9 +5,11 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from explanations.inspection import Inspected
+from explanations.replaying import SecondOpinion
 from recommendations import charts
 from recommendations.charts import Bar
 
+OPINIONS = 10  # bars of a chart
 PARTS = {  # short: the column of labels is narrow
     "id": gettext_lazy("the product itself"),
     "category": gettext_lazy("its group"),
@@ -82,4 +84,23 @@ def leave_one_out(inspected: Inspected) -> SafeString | None:
             for reason in reasons
         ],
         unit=_("change of log p (nats); right: speaks for it, left: speaks against it"),
+    )
+
+
+def second_opinion(found: SecondOpinion) -> SafeString | None:
+    """The strongest Shapley values, for and against; those that our reasons name say so."""
+    strongest = sorted(found.opinions, key=lambda opinion: -abs(opinion.value))[:OPINIONS]
+    if not strongest:
+        return None
+    return charts.signed_bars(
+        title=_("A second opinion: Shapley values"),
+        bars=[
+            Bar(
+                label=opinion.name,
+                value=opinion.value,
+                note=_("(our reason %(place)d)") % {"place": opinion.place} if opinion.place else "",
+            )
+            for opinion in sorted(strongest, key=lambda opinion: -opinion.value)
+        ],
+        unit=_("share of the change of log p by the whole history (nats)"),
     )

@@ -60,6 +60,71 @@ def replayed(row: Inspected, *, wait: float | None = None) -> Replayed:
     )
 
 
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Opinion:
+    """What one thing in the history adds on average, in whatever order things are left out."""
+
+    name: str
+    value: float
+    error: float
+    place: int  # among our reasons, from 1; 0: not named
+    delta: float | None  # what leaving it out alone changes, where that is stored
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class SecondOpinion:
+    """Shapley values beside the stored reasons, most first."""
+
+    is_pending: bool
+    is_failed: bool = False
+    opinions: tuple[Opinion, ...] = ()
+    total: float = 0.0  # log p with the history - log p without any: what the values add up to
+    orders: int = 0
+    seconds: float = 0.0
+    named: int = 0  # things that the verified reasons name
+    agree: int = 0  # of these, how many are among as many first by Shapley value
+
+
+def second_opinion(row: Inspected, *, wait: float | None = None) -> SecondOpinion:
+    """By another method, over the same removals and the same model."""
+    answer = ask(about(row.slate, "shapley", product_id=row.contract.product_id), wait=wait)
+    if answer is None:
+        return SecondOpinion(is_pending=True)
+    if FAILED in answer:
+        return SecondOpinion(is_pending=False, is_failed=True)
+    if not answer["units"]:
+        return SecondOpinion(is_pending=False)
+    places: dict[int, int] = {}
+    for place, reason in enumerate(row.contract.verified_reasons, start=1):
+        for unit in reason.evidence:
+            places.setdefault(unit.product_id, place)
+    alone = {
+        reason.evidence[0].product_id: reason.delta
+        for reason in (*row.contract.reasons, *row.contract.opposing)
+        if len(reason.evidence) == 1 and reason.rank_without is not None
+    }
+    units = sorted(answer["units"], key=lambda unit: (-unit["value"], unit["product"]))
+    names = Product.objects.in_bulk([unit["product"] for unit in units])
+    return SecondOpinion(
+        is_pending=False,
+        opinions=tuple(
+            Opinion(
+                name=names[unit["product"]].name if unit["product"] in names else f"#{unit['product']}",
+                value=unit["value"],
+                error=unit["error"],
+                place=places.get(unit["product"], 0),
+                delta=alone.get(unit["product"]),
+            )
+            for unit in units
+        ),
+        total=answer["sum"],
+        orders=answer["orders"],
+        seconds=answer["seconds"],
+        named=len(places),
+        agree=sum(unit["product"] in places for unit in units[: len(places)]),
+    )
+
+
 def _contracts(answer: Answer) -> dict[int, Contract]:
     return {packed["p"]: unpack(packed) for packed in answer["contracts"]}
 

@@ -115,6 +115,7 @@ class ExplanationAdmin(BatchWritten[Explanation], BigTableAdmin[Explanation]):
         row = rows[rank - 1]
         split, shares = row.contract.split, row.contract.shares
         replayed = replaying.replayed(row) if "replay" in request.GET else None
+        opinion = replaying.second_opinion(row) if "opinion" in request.GET else None
         context = {
             **self.admin_site.each_context(request),
             "opts": self.opts,
@@ -129,6 +130,8 @@ class ExplanationAdmin(BatchWritten[Explanation], BigTableAdmin[Explanation]):
             "leave_one_out": charts.leave_one_out(row),
             "reasons": [(reason, row.evidence(reason)) for reason in (*row.contract.reasons, *row.contract.opposing)],
             "replayed": replayed,
+            "opinion": opinion,
+            "opinion_chart": opinion and charts.second_opinion(opinion),
             "stored": json.dumps(row.stored, indent=2, ensure_ascii=False),
             "previous": rank - 1 if rank > 1 else None,
             "following": rank + 1 if rank < len(rows) else None,
