@@ -3,6 +3,7 @@
 # B shoppers, K products, V variants.
 import itertools
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -49,11 +50,13 @@ class Findings:
     taker_BK: Tensor  # product numbers
     split: SplitArrays
     chances_BK: NDArray[np.float64]
+    by_type: dict[str, NDArray[np.float64]]  # [B, K] each, by the code of the event type
 
 
 def contracts(shared: "Context", found: Findings, units: list[Units]) -> list[tuple[Contract, ...]]:
     """The contracts of each shopper's products, as many as there are places; what is no candidate is nonsense."""
     replayed, screened = found.verified.replay, found.screened
+    types = _by_product(found.by_type, found.items_BK.shape)
     general = found.split.part(BIAS) + found.split.part(POPULARITY)
     columns = zip(
         units,
@@ -69,12 +72,19 @@ def contracts(shared: "Context", found: Findings, units: list[Units]) -> list[tu
         found.verified.change_BK.tolist(),
         found.taker_BK.tolist(),
         found.chances_BK.tolist(),
+        types,
         general.tolist(),
         found.split.parts_PBK.transpose(1, 2, 0).tolist(),
         found.split.baseline_B.tolist(),
         strict=True,
     )
     return [_Row(shared, found, *row).contracts() for row in columns]
+
+
+def _by_product(by_type: dict[str, NDArray[np.float64]], shape: Sequence[int]) -> list[list[dict[str, float]]]:
+    """[B][K] code of the event type -> chance."""
+    table = np.stack([*by_type.values()], axis=-1) if by_type else np.empty((*shape, 0))
+    return [[dict(zip(by_type, chances, strict=True)) for chances in row] for row in table.tolist()]
 
 
 class _Row(NamedTuple):
@@ -95,6 +105,7 @@ class _Row(NamedTuple):
     change: list[int]
     taker: list[int]
     chances: list[float]
+    by_type: list[dict[str, float]]
     general: list[float]
     parts: list[list[float]]
     baseline: float
@@ -130,6 +141,7 @@ class _Row(NamedTuple):
             split=self._split(k),
             shares=self._shares(k),
             counterfactual=self._counterfactual(k),
+            chances=self.by_type[k],
         )
 
     def _id(self, item: int) -> int:

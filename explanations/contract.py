@@ -144,6 +144,7 @@ class Contract:
     shares: Shares | None = None
     counterfactual: Counterfactual | None = None  # None: no small change would remove it
     provenance: Provenance | None = None
+    chances: dict[str, float] = field(default_factory=dict)  # calibrated, by the code of the event type
     extra: dict[str, int] = field(default_factory=dict)  # frozen, rounded counts that a cause names, e.g. buyers
 
     @property
@@ -239,6 +240,8 @@ def pack(contract: Contract) -> dict[str, Any]:
             change.rank,
             change.replacement_id,
         ]
+    if contract.chances:
+        packed["ch"] = {code: _number(chance) for code, chance in contract.chances.items()}
     if contract.extra:
         packed["x"] = contract.extra
     return packed
@@ -278,6 +281,7 @@ def unpack(packed: dict[str, Any], provenance: Provenance | None = None) -> Cont
         if "cf" in packed
         else None,
         provenance=provenance,
+        chances=packed.get("ch", {}),
         extra=packed.get("x", {}),
     )
 

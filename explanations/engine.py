@@ -12,7 +12,7 @@ from django.utils import timezone
 from torch import Tensor
 
 from catalog.models import EventType, Interaction, Shopper
-from explanations import assembly, checks, explaining, fallback, frozen, splitting
+from explanations import assembly, chances, checks, explaining, fallback, frozen, splitting
 from explanations.contract import Provenance
 from explanations.evidence import Units, units
 from explanations.explaining import Ranked, Screened, Verified
@@ -220,6 +220,7 @@ def written(
             found.candidates.own_part(batch.state_BD.unsqueeze(1), found.column_BK[:, :shown]),
         ),
         chances_BK=chances_BK,
+        by_type=chances.by_type(shared, batch.cases, batch.state_BD, items_BK[:, :shown], chances_BK[:, :shown]),
     )
     contracts = assembly.contracts(shared, findings, batch.evidence)
     ids_BK = shared.model.bundle.product_ids[items_BK.numpy()].tolist()

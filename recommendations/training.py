@@ -15,6 +15,7 @@ from django.utils import timezone
 from numpy.typing import NDArray
 from torch import Tensor
 
+from catalog.models import EventType
 from recommendations import artifacts, gates, inference, leases, ranks, snapshots, trainings
 from recommendations.ml import balance, evaluation, transfer
 from recommendations.ml import bundle as bundles
@@ -268,25 +269,25 @@ def _measure(
 def _calibrate_events(
     model: Recommender, arrays: Arrays, split: _Split, calibrations: dict[str, Any]
 ) -> dict[str, Any]:
-    """The chance of each kind of line that is predicted beside: {"kind 3": {shoppers, pairs, ece}}.
+    """The chance of each event type that is predicted beside: {code: {shoppers, pairs, ece}}.
 
-    Its map joins `calibrations` under the same name. Kinds that too few shoppers did in either period are left out.
+    Its map joins `calibrations`. Types that too few shoppers did in either period are left out.
     """
     found: dict[str, Any] = {}
-    kinds = arrays.kinds
     if model.aims is None:
         return found
-    for number in np.flatnonzero((kinds.strengths > 0) & ~kinds.is_target).tolist():
-        lines = np.asarray(arrays.histories.types) == number
+    codes = dict(EventType.objects.values_list("pk", "code"))
+    for event_type_id, kinds in arrays.kinds.beside().items():
+        lines = np.isin(np.asarray(arrays.histories.types), kinds)
         validation = split.question(split.before_validation, split.validation_from, split.test_from, lines)
         test = split.question(split.before_test, split.test_from, split.end + 1, lines)
         shoppers = min(len(asked.by_kind["all"].shoppers) for asked in (validation, test))
         if shoppers < FEWEST_SHOPPERS:
             continue
-        calibration = evaluation.calibrate(model, validation, kind="all", aim=number)
-        calibrations[f"kind {number}"] = calibration
-        checked = evaluation.check_calibration(model, test, calibration, kind="all", aim=number)
-        found[f"kind {number}"] = {"shoppers": shoppers, "pairs": checked["pairs"], "ece": checked["ece"]}
+        calibration = evaluation.calibrate(model, validation, kind="all", aims=kinds)
+        calibrations[bundles.event_calibration(event_type_id)] = calibration
+        checked = evaluation.check_calibration(model, test, calibration, kind="all", aims=kinds)
+        found[codes[event_type_id]] = {"shoppers": shoppers, "pairs": checked["pairs"], "ece": checked["ece"]}
     return found
 
 

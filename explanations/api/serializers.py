@@ -141,6 +141,14 @@ class ConfidenceSerializer(serializers.Serializer[Any]):
     text = serializers.CharField()
 
 
+class ChanceSerializer(serializers.Serializer[Any]):
+    """How likely it is that the product is among what the shopper does next of one kind."""
+
+    probability = serializers.FloatField(help_text="Calibrated on shoppers who did something of this kind.")
+    band = serializers.ChoiceField(choices=codes.choices(codes.BANDS))
+    text = serializers.CharField(help_text="In plain words.")
+
+
 class ProvenanceSerializer(serializers.Serializer[Any]):
     """What it was computed with."""
 
@@ -192,6 +200,11 @@ class RecommendationSerializer(serializers.Serializer[Any]):
     )
     score = serializers.FloatField(help_text="The model's; comparable within one answer.")
     probability = serializers.FloatField(help_text="Calibrated: that the product is in the shopper's next basket.")
+    chances = serializers.DictField(
+        child=ChanceSerializer(),
+        help_text="By the code of the event type, of personal recommendations. Types that the model does not predict, "
+        "or that too few shoppers did for a calibration, are absent.",
+    )
     product = RecommendedProductSerializer()
     explanation = ExplanationSerializer()
 

@@ -11,7 +11,7 @@ from typing import Any
 from django.utils import translation
 
 from catalog.models import Product
-from explanations.contract import Contract, Counterfactual, Evidence, ReasonType
+from explanations.contract import Band, Contract, Counterfactual, Evidence, ReasonType
 from explanations.phrasing import Phrased, Statement, phrase
 from explanations.rewriting import store
 from explanations.services import Recommendation, Recommendations, sensitive_ids
@@ -70,6 +70,10 @@ class Shown:
             "lowered_for": item.less_of.path if item.less_of is not None else None,
             "score": item.score,
             "probability": item.probability,
+            "chances": {
+                code: {"probability": chance, "band": Band.of(chance), "text": phrased.chances[code]}
+                for code, chance in item.contract.chances.items()
+            },
             "product": {
                 "external_id": product.external_id,
                 "title": product.name,

@@ -32,6 +32,7 @@ class Phrased:
     counterfactual: str | None
     band: str
     chance: str
+    chances: dict[str, str]  # by the code of the event type
     provenance: str | None
 
     @property
@@ -62,6 +63,7 @@ def phrase(
             counterfactual=_counterfactual(contract, names),
             band=_band(contract.band),
             chance=_chance(contract, names),
+            chances={code: _share_of(probability) for code, probability in contract.chances.items()},
             provenance=_provenance(contract.provenance) if contract.provenance else None,
         )
 
@@ -158,6 +160,22 @@ def _chance_of(probability: float, slots: dict[str, str | int | Segment], *, in_
     if in_baskets:
         return _("%(band)s: about 1 in %(count)s baskets with %(title)s holds this too.")
     return _("%(band)s: of recommendations scored like this, about 1 in %(count)s is in the next basket.")
+
+
+def _share_of(probability: float) -> str:
+    """The same for what a shopper does of one kind: its name stands beside it."""
+    slots: dict[str, str | int | Segment] = {"band": _band(Band.of(probability))}
+    if probability < 0.001:
+        template = _("%(band)s: of recommendations scored like this, fewer than 1 in 1,000.")
+    elif probability >= 0.95:
+        template = _("%(band)s: of recommendations scored like this, more than 9 in 10.")
+    elif probability >= 0.3:
+        slots["count"] = max(3, min(9, round(probability * 10)))
+        template = _("%(band)s: of recommendations scored like this, about %(count)s in 10.")
+    else:
+        slots["count"] = grouped(_rounded(1 / probability))
+        template = _("%(band)s: of recommendations scored like this, about 1 in %(count)s.")
+    return plain(compose(template, slots))
 
 
 def _rounded(number: float) -> int:

@@ -19,6 +19,11 @@ from recommendations.ml.model import Recommender
 FORMAT = 3
 
 
+def event_calibration(event_type_id: int) -> str:
+    """The name among the calibrations of an event type that is predicted beside what is ranked for."""
+    return f"type {event_type_id}"
+
+
 class UnknownFormat(Exception):
     """Written by another release of this code."""
 
@@ -36,7 +41,7 @@ class Bundle:
     companion_log_p: NDArray[np.float32]  # [I + 1, N] log P(companion | product) in one basket
     popularity_log_p: NDArray[np.float32]  # [I + 1] log P(product) in a basket
     repeat_buyers: Ints  # [I + 1] how many shoppers bought it more than once
-    calibrations: dict[str, Calibration] = field(default_factory=dict)  # by placement
+    calibrations: dict[str, Calibration] = field(default_factory=dict)  # by placement, and by event type
 
     @property
     def event_type_ids(self) -> Ints:

@@ -120,34 +120,45 @@ def compare(model: Recommender, asked: Question) -> dict[str, Any]:
 
 @torch.inference_mode()
 def strongest_candidates(
-    model: Recommender, asked: Question, *, kind: str, count: int, aim: int = 0
+    model: Recommender, asked: Question, *, kind: str, count: int, aims: Sequence[int] = (0,)
 ) -> tuple[Floats, Bools]:
     """log p (softmax over the candidates of that kind) of each shopper's first `count`, and whether each was bought.
 
-    `aim`: what is predicted of them, 0 for what is ranked for, else a kind of line.
+    `aims`: what is predicted of them, 0 for what is ranked for, else kinds of line: of several, their mean.
     """
     targets = asked.by_kind["all"]
     log_p = np.full((len(targets.shoppers), min(count, asked.products)), -np.inf)
     ranked = np.zeros(log_p.shape, np.int64)
-    for chosen, scores in scored(
-        model, asked.histories, targets.shoppers, now=asked.now, popularity_I=asked.popularity_I, only=kind, kind=aim
-    ):
-        values, items = top(torch.log_softmax(scores, dim=1), count)
+    now, popularity = asked.now, asked.popularity_I
+    answers = [
+        scored(model, asked.histories, targets.shoppers, now=now, popularity_I=popularity, only=kind, kind=aim)
+        for aim in aims
+    ]
+    for parts in zip(*answers, strict=True):  # the same shoppers in the same order
+        several = torch.stack([torch.log_softmax(scores, dim=1) for _, scores in parts])
+        values, items = top(torch.logsumexp(several, dim=0) - np.log(len(parts)), count)
+        chosen = parts[0][0]
         log_p[chosen], ranked[chosen] = values.numpy(), items.numpy()
     happened = hits(ranked, targets, asked.products)
     real = np.isfinite(log_p)
     return log_p[real], happened[real]
 
 
-def calibrate(model: Recommender, asked: Question, *, kind: str, aim: int = 0) -> Calibration:
+def calibrate(model: Recommender, asked: Question, *, kind: str, aims: Sequence[int] = (0,)) -> Calibration:
     """Fitted on the hundred strongest candidates of each shopper who bought something in the period."""
-    return fit(*strongest_candidates(model, asked, kind=kind, count=100, aim=aim))
+    return fit(*strongest_candidates(model, asked, kind=kind, count=100, aims=aims))
 
 
 def check_calibration(
-    model: Recommender, asked: Question, calibration: Calibration, *, kind: str, count: int = 20, aim: int = 0
+    model: Recommender,
+    asked: Question,
+    calibration: Calibration,
+    *,
+    kind: str,
+    count: int = 20,
+    aims: Sequence[int] = (0,),
 ) -> dict[str, Any]:
     """Expected calibration error and the curve, of products that would be shown."""
-    log_p, happened = strongest_candidates(model, asked, kind=kind, count=count, aim=aim)
+    log_p, happened = strongest_candidates(model, asked, kind=kind, count=count, aims=aims)
     points = curve(calibration(log_p), happened)
     return {"ece": round(expected_calibration_error(points), 5), "pairs": len(log_p), "curve": points}

@@ -29,6 +29,13 @@ class Kinds:
     def __len__(self) -> int:
         return len(self.event_type_ids) - 1
 
+    def beside(self) -> dict[int, list[int]]:
+        """Event type -> its kinds that are predicted beside what is ranked for."""
+        found: dict[int, list[int]] = {}
+        for number in np.flatnonzero((self.strengths > 0) & ~self.is_target).tolist():
+            found.setdefault(int(self.event_type_ids[number]), []).append(number)
+        return found
+
     def numbers(self, event_type_ids: Ints, values: Floats) -> Ints:
         """[N] the kind of each line, 0 for event types that are not known. `values` is NaN where there is none."""
         found = np.zeros(len(event_type_ids), np.int64)

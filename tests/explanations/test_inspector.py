@@ -10,7 +10,7 @@ from explanations import charts, inspection
 from explanations.contract import Shares, Split
 from recommendations.models import Placement, Slate
 from tests import worlds
-from tests.factories import RunFactory, ShopperFactory, SlateFactory, StaffFactory
+from tests.factories import ProductFactory, RunFactory, ShopperFactory, SlateFactory, StaffFactory
 
 INSPECTOR = "admin:explanations_inspector"
 
@@ -136,3 +136,12 @@ def test_a_slate_is_inspected_with_three_queries(shop: worlds.Shop, django_asser
 
     with django_assert_num_queries(3):  # explanation, products with their groups, categories
         inspection.inspect(slate)
+
+
+def test_several_types_of_event_have_chances_of_their_own(admin: Client, db: None) -> None:
+    stated = worlds.contract(ProductFactory(), chances={"purchase": 0.2, "view": 0.31})
+    slate = worlds.explained_slate(run=RunFactory(), contracts=[stated], shopper=ShopperFactory())
+
+    page = admin.get(reverse("admin:explanations_inspected", args=[slate.pk, 1])).content.decode()
+
+    assert "purchase 20% · view 31%" in page

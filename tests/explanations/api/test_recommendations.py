@@ -59,6 +59,7 @@ def test_a_recommendation_comes_with_every_checked_fact_and_its_sentences(shop: 
         "lowered_for": None,
         "score": 9.0,
         "probability": 0.2,
+        "chances": {},
         "product": {
             "external_id": "22424",
             "title": "Vintage tin with retro spots",
@@ -389,3 +390,26 @@ def test_a_product_that_is_gone_from_the_catalogue_is_named_as_nothing(db: None)
 
     assert item["product"]["category"] is None
     assert item["product"]["price"] is None
+
+
+def test_chances_by_event_type_are_told_in_numbers_and_in_words(db: None) -> None:
+    """Simulated: no real set here has several event types."""
+    shopper, run = ShopperFactory(), RunFactory()
+    stated = contract(ProductFactory(), chances={"purchase": 0.2, "view": 0.0312, "cart": 0.0004, "rating": 0.62})
+    explained_slate(run=run, contracts=[stated], shopper=shopper)
+    publish(run)
+
+    response = PartnerClient(partner=shopper.partner).get(
+        f"shoppers/{shopper.external_id}/recommendations", placement="home"
+    )
+
+    (item,) = response.json()["recommendations"]
+    like = "of recommendations scored like this"
+    assert item["chances"] == {
+        "purchase": {"probability": 0.2, "band": "high", "text": f"High chance: {like}, about 1 in 5."},
+        "view": {"probability": 0.0312, "band": "fair", "text": f"Fair chance: {like}, about 1 in 32."},
+        "cart": {"probability": 0.0004, "band": "low", "text": f"Low chance: {like}, fewer than 1 in 1,000."},
+        "rating": {"probability": 0.62, "band": "high", "text": f"High chance: {like}, about 6 in 10."},
+    }
+    through = JSONRenderer().render(RecommendationsSerializer(response.data).data)
+    assert json.loads(through) == response.json()

@@ -9,10 +9,11 @@ from hypothesis import strategies as st
 from recommendations.ml.batches import BatchMaker
 from recommendations.ml.config import ModelConfig, TrainingConfig
 from recommendations.ml.data import DAY, Catalogue, next_baskets
+from recommendations.ml.evaluation import calibrate, check_calibration, question, strongest_candidates
 from recommendations.ml.kinds import Kinds, edges_of
 from recommendations.ml.loop import TrainingData, train
 from recommendations.ml.ranking import owned_mask, scored
-from tests.recommendations.ml.made import histories_of, random_model, random_shoppers
+from tests.recommendations.ml.made import NOW, histories_of, random_model, random_shoppers
 
 NAN = float("nan")
 KINDS = Kinds.of([(7, 0.4, False), (3, 1.0, True), (5, 0.2, False)], {7: [3.0, 4.0, 5.0]})
@@ -92,6 +93,27 @@ def test_scores_of_a_kind_come_from_its_own_state() -> None:
     torch.testing.assert_close(moved, expected.expand(4, -1), rtol=1e-4, atol=1e-5)
 
 
+def test_kinds_of_a_type_are_told_apart_from_what_is_ranked_for() -> None:
+    assert KINDS.beside() == {5: [2], 7: [5, 6, 7]}
+
+
+def test_a_type_with_levels_is_calibrated_on_the_mean_of_its_kinds() -> None:
+    model = random_model(3)
+    histories = histories_of(random_shoppers(3, shoppers=4))
+    targets = next_baskets(histories, np.ones(len(histories.items), bool), start=200 * DAY, end=NOW)
+    asked = question(histories.before(200 * DAY), targets, 12, None)
+
+    one, two, both = (
+        strongest_candidates(model, asked, kind="all", count=12, aims=aims)[0] for aims in ([1], [2], [1, 2])
+    )
+
+    shoppers = len(asked.by_kind["all"].shoppers)
+    for log_p in (one, two, both):
+        np.testing.assert_allclose(np.exp(log_p.reshape(shoppers, 12)).sum(1), 1, rtol=1e-5)
+    assert not np.allclose(one, two)
+    assert both.max() <= max(one.max(), two.max())
+
+
 def test_each_kind_learns_what_goes_with_it() -> None:
     """Simulated: everybody looks at product 8 and buys product 3, again and again."""
     shoppers = [[line for day in range(1, 12) for line in ((day * DAY, 3, 1), (day * DAY, 8, 2))] for _ in range(30)]
@@ -114,3 +136,12 @@ def test_each_kind_learns_what_goes_with_it() -> None:
         return int(found[0].argmax())
 
     assert (best(0), best(2)) == (3, 8)
+
+    lines = np.asarray(histories.types) == 2
+    viewed = question(data.histories, next_baskets(histories, lines, start=11 * DAY, end=12 * DAY), 12, None)
+    chance = calibrate(model, viewed, kind="all", aims=[2])
+    checked = check_calibration(model, viewed, chance, kind="all", aims=[2])
+    assert checked["pairs"] == 30 * 12
+    assert checked["ece"] < 0.05
+    assert chance(np.asarray([0.0]))[0] > 0.9  # what everybody views next
+    assert chance(np.asarray([-20.0]))[0] < 0.1
