@@ -46,6 +46,7 @@ class TrainingConfig:
     learning_rate: float = 2e-3
     weight_decay: float = 0.01
     clip: float = 1.0
+    averaging: float = 0.99  # what stays, a step, of the running mean of the weights that is served; 0: no mean
     negatives: int = 0  # shared by the batch; 0: softmax over the whole catalogue
     masking: float = 0.25  # share of sequences with randomly masked history
     basket_power: float = 0.5  # a basket of n products weighs n ** basket_power
@@ -66,6 +67,8 @@ class TrainingConfig:
             raise ValueError("precision must be auto, fp32 or bf16")
         if self.learning_rate <= 0:
             raise ValueError("learning_rate must be positive")
+        if not 0 <= self.averaging < 1:
+            raise ValueError("averaging must be in [0, 1)")
         if not 0 <= self.masking <= 1:
             raise ValueError("masking must be in [0, 1]")
         if self.fresh_days < 0 or self.replay < 0:

@@ -18,6 +18,7 @@ from recommendations.ml.batches import Batch, BatchMaker
 from recommendations.ml.config import ModelConfig, TrainingConfig
 from recommendations.ml.data import Catalogue, Histories, Ignored, NextBaskets, Unwanted, recent_popularity
 from recommendations.ml.kinds import Kinds
+from recommendations.ml.learner import Learner
 from recommendations.ml.losses import next_basket_loss
 from recommendations.ml.metrics import hits, per_shopper
 from recommendations.ml.model import Recommender
@@ -116,12 +117,10 @@ def train(
     if config.is_compiled:
         for block in model.blocks:
             block.compile(dynamic=True)
-    optimizer = torch.optim.AdamW(
-        model.parameters(), lr=config.learning_rate, weight_decay=config.weight_decay, fused=True
-    )
+    learner = Learner(model, config)
     state = State()
     if checkpoint is not None:
-        state = _restore(checkpoint, model, optimizer)
+        state = _restore(checkpoint, learner)
         for epoch in state.epochs:  # the last one may have died between its checkpoint and its report
             report(epoch)
     batches = BatchMaker(data.histories, data.kinds, model_config, config, data.unwanted, data.ignored)
@@ -130,18 +129,18 @@ def train(
         number = len(state.epochs) + 1
         began = time.monotonic()
         with reproducible(config.seed * 1_000_003 + number):
-            loss = _epoch(model, optimizer, batches, config, number, popularity_PI, start, check, group)
-        ndcg = _validate(model, data, popularity_PI, start, config.validated_shoppers, group)
+            loss = _epoch(learner, batches, config, number, popularity_PI, start, check, group)
+        ndcg = _validate(learner.served, data, popularity_PI, start, config.validated_shoppers, group)
         epoch = Epoch(number=number, loss=loss, ndcg=ndcg, seconds=time.monotonic() - began)
         state.epochs.append(epoch)
         if ndcg > state.best_ndcg:
             state.best_ndcg = ndcg
-            state.best = {name: value.detach().clone() for name, value in model.state_dict().items()}
+            state.best = {name: value.detach().clone() for name, value in learner.served.state_dict().items()}
         best_at = max(state.epochs, key=lambda e: (e.ndcg, -e.number)).number
         state.is_finished = number >= config.epochs or number - best_at >= config.patience
         if save is not None:
             with tempfile.TemporaryFile() as file:
-                _dump(state, model, optimizer, file)
+                _dump(state, learner, file)
                 save(file)
         report(epoch)
     model.load_state_dict(state.best)
@@ -158,8 +157,7 @@ def _popularity(config: ModelConfig, data: TrainingData) -> tuple[Tensor | None,
 
 
 def _epoch(
-    model: Recommender,
-    optimizer: torch.optim.Optimizer,
+    learner: Learner,
     batches: BatchMaker,
     config: TrainingConfig,
     number: int,
@@ -169,13 +167,13 @@ def _epoch(
     group: Group,
 ) -> float:
     """Steps of `accumulate` batches each; a batch's random numbers are its own, whichever process it falls to."""
-    model.train()
+    model = learner.model.train()
     device = model.empty.device
     popularity = None if popularity_PI is None else popularity_PI.to(device)
     total, weights = 0.0, 0.0
     for step in _steps(batches.epoch(number), config.accumulate):
         check()
-        optimizer.zero_grad(set_to_none=True)
+        learner.begin()
         step_loss, step_weight = 0.0, 0.0
         for place, made in step[group.rank :: group.size]:
             torch.manual_seed((config.seed * 1_000_003 + number) * 1_000_003 + place)
@@ -187,8 +185,7 @@ def _epoch(
         for parameter in model.parameters():
             if parameter.grad is not None:
                 parameter.grad /= step_weight
-        torch.nn.utils.clip_grad_norm_(model.parameters(), config.clip)
-        optimizer.step()
+        learner.step()
         total, weights = total + step_loss, weights + step_weight
     return total / max(weights, 1e-9)
 
@@ -240,25 +237,23 @@ def _validate(
     return group.total(float(ndcg.sum())) / max(len(whole.shoppers), 1)
 
 
-def _dump(state: State, model: Recommender, optimizer: torch.optim.Optimizer, file: IO[bytes]) -> None:
+def _dump(state: State, learner: Learner, file: IO[bytes]) -> None:
     torch.save(
         {
             "epochs": [(e.number, e.loss, e.ndcg, e.seconds) for e in state.epochs],
             "best": state.best,
             "best_ndcg": state.best_ndcg,
             "is_finished": state.is_finished,
-            "model": model.state_dict(),
-            "optimizer": optimizer.state_dict(),
+            "learner": learner.state_dict(),
         },
         file,
     )
     file.seek(0)
 
 
-def _restore(checkpoint: IO[bytes], model: Recommender, optimizer: torch.optim.Optimizer) -> State:
+def _restore(checkpoint: IO[bytes], learner: Learner) -> State:
     stored = torch.load(checkpoint, weights_only=True)
-    model.load_state_dict(stored["model"])
-    optimizer.load_state_dict(stored["optimizer"])
+    learner.load_state_dict(stored["learner"])
     return State(
         epochs=[Epoch(number=n, loss=loss, ndcg=ndcg, seconds=s) for n, loss, ndcg, s in stored["epochs"]],
         best=stored["best"],
