@@ -46,7 +46,7 @@ class TrainingConfig:
     learning_rate: float = 2e-3
     weight_decay: float = 0.01
     clip: float = 1.0
-    averaging: float = 0.99  # what stays, a step, of the running mean of the weights that is served; 0: no mean
+    averaging: float = 0.0  # what stays, a step, of the running mean of the weights that is served; 0: the last weights
     negatives: int = 0  # shared by the batch; 0: softmax over the whole catalogue
     masking: float = 0.25  # share of sequences with randomly masked history
     basket_power: float = 0.5  # a basket of n products weighs n ** basket_power

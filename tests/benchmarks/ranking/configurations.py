@@ -4,7 +4,7 @@ from typing import Any
 
 SEQUENCES: dict[str, Any] = {
     "model": {"blocks": 1, "dropout": 0.4, "history": 50, "id_dropout": 0.0},
-    "training": {"learning_rate": 3e-3, "epochs": 60, "patience": 3, "batch_lines": 1_500},
+    "training": {"learning_rate": 3e-3, "epochs": 60, "patience": 3, "batch_lines": 1_500, "averaging": 0.99},
 }
 CONFIGURATIONS: dict[str, dict[str, Any]] = {
     "beauty": SEQUENCES,
