@@ -187,7 +187,8 @@ def profile_of(*, shopper: Shopper) -> Profile:
 
 @transaction.atomic
 def erase_shopper(*, shopper: Shopper) -> None:
-    """Delete the shopper for good, with interactions, slates and explanations, and the account of one who is no staff.
+    """Delete the shopper for good, with interactions, slates, explanations and what they were shown, and the account of
+    one who is no staff.
 
     Locked first: an event that is being written either goes too or comes after, for a new shopper.
     """

@@ -157,7 +157,9 @@ class ShopperView(ApiView):
         responses=forms.ShopperSerializer,
     )
     def patch(self, request: Request, external_id: str) -> Response:
-        """Off: from the next request on, this shopper gets what everybody gets."""
+        """Off: from the next request on, this shopper gets what everybody gets; what they were shown is deleted, and
+        noted no more.
+        """
         query = query_of(request, forms.ShopperQuery)
         change = body_of(request, forms.ShopperChangeSerializer)
         shopper = find_shopper(key=key_of(request), external_id=external_id, partner=query.get("partner"))
@@ -172,8 +174,8 @@ class ShopperView(ApiView):
         responses={204: OpenApiResponse(description="Erased.")},
     )
     def delete(self, request: Request, external_id: str) -> Response:
-        """For good, in one transaction: the shopper, all interactions, recommendations and explanations, and the
-        account they signed in with. The model forgets them with the next training.
+        """For good, in one transaction: the shopper, all interactions, recommendations and explanations, what they were
+        shown, and the account they signed in with. The model forgets them with the next training.
         """
         query = query_of(request, forms.ShopperQuery)
         shopper = find_shopper(key=key_of(request), external_id=external_id, partner=query.get("partner"))
