@@ -16,6 +16,7 @@ from django.db import DatabaseError, connection
 from django.db.migrations.executor import MigrationExecutor
 
 from config.beat import SEEN_KEY
+from explanations.rewriting import folder
 from recommendations.models import Run
 
 QUEUES = ("default", "realtime", "precompute", "gpu")
@@ -151,6 +152,17 @@ def disk(at: datetime) -> Finding:
     return _well("disk", detail)
 
 
+def rewriting(at: datetime) -> Finding:
+    """Whether what rewords the lines is there; an endpoint is not asked."""
+    if settings.REWRITING_FOLDER:
+        try:
+            folder.examine(settings.REWRITING_FOLDER)
+        except folder.Unusable as error:
+            return _broken("rewriting", error.detail, error.remedy)
+        return _well("rewriting", f"by the model in {settings.REWRITING_FOLDER}")
+    return _well("rewriting", f"by {settings.REWRITING_URL}" if settings.REWRITING_URL else "off")
+
+
 CHECKS: tuple[Callable[[datetime], Finding], ...] = (
     database,
     extensions,
@@ -160,6 +172,7 @@ CHECKS: tuple[Callable[[datetime], Finding], ...] = (
     live_run,
     translations,
     disk,
+    rewriting,
 )
 
 

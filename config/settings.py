@@ -290,6 +290,9 @@ LOGGING: dict[str, Any] = {
 REWRITING_URL = env.str("REWRITING_URL", default="")  # off where there is none
 REWRITING_KEY = env.str("REWRITING_KEY", default="")
 REWRITING_MODEL = env.str("REWRITING_MODEL", default="")
+REWRITING_FOLDER = env.str("REWRITING_FOLDER", default="")  # a model on the worker's own disk, instead
+if REWRITING_URL and REWRITING_FOLDER:
+    raise ImproperlyConfigured("REWRITING_URL and REWRITING_FOLDER are both set. Unset one.")
 REWRITING_SECONDS = env.float("REWRITING_SECONDS", default=20)
 SHOP_NAME = env.str("SHOP_NAME", default="Because")
 PAGE_TITLE_SUFFIX = _("recommendations with a reason")

@@ -10,21 +10,10 @@ from urllib.request import Request, build_opener
 from django.conf import settings
 
 from explanations.rewriting.checker import Refused, Rejection
-from explanations.rewriting.sources import Source
+from explanations.rewriting.sources import TASK, Source
 
 LARGEST = 65_536  # bytes of an answer
 PIECE = 4_096
-TASK = {
-    "en": (
-        "Reword this one line of a shop in plain, friendly English, in at most 20 words. Keep every placeholder in "
-        "square brackets exactly once and in the same order, keep what was done, add no fact, no name, no number, no "
-        "praise and nothing about the reader. Answer with the line only."
-    ),
-    "zh-hans": (
-        "请用自然、简洁的简体中文改写商店的这一行文字，不超过 30 个字。每个方括号占位符必须原样出现一次且顺序不变，"
-        "保留所做的动作，不得添加任何事实、名称、数字、赞美或对读者的描述。只回答这一行文字。"
-    ),
-}
 
 
 def ask(source: Source) -> str:

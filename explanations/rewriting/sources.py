@@ -17,6 +17,18 @@ VERBS = {"verb", "first_verb", "second_verb"}  # what was done stays in words, w
 REASONS = (Cause.HISTORY, Cause.HISTORY_GROUP)  # verified ones are a "because"
 FACTS = (Cause.BUY_AGAIN, Cause.VIEWED_PRODUCT)  # true, and not a cause
 
+TASK = {
+    "en": (
+        "Reword this one line of a shop in plain, friendly English, in at most 20 words. Keep every placeholder in "
+        "square brackets exactly once and in the same order, keep what was done, add no fact, no name, no number, no "
+        "praise and nothing about the reader. Answer with the line only."
+    ),
+    "zh-hans": (
+        "请用自然、简洁的简体中文改写商店的这一行文字，不超过 30 个字。每个方括号占位符必须原样出现一次且顺序不变，"
+        "保留所做的动作，不得添加任何事实、名称、数字、赞美或对读者的描述。只回答这一行文字。"
+    ),
+}
+
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Source:

@@ -1,4 +1,4 @@
-"""Rewritings as they are made by the worker and used by pages. Off unless an endpoint is set."""
+"""Rewritings as they are made by the worker and used by pages. Off unless an endpoint or a folder is set."""
 
 from collections.abc import Sequence
 from dataclasses import replace
@@ -13,7 +13,7 @@ from catalog.models import Category
 from explanations import inspection
 from explanations.models import Rewriting
 from explanations.phrasing import Phrased
-from explanations.rewriting import endpoint
+from explanations.rewriting import endpoint, folder
 from explanations.rewriting.checker import Refused, check
 from explanations.rewriting.sources import Source, filled, hash_of, source_of
 from explanations.services import Recommendations
@@ -25,7 +25,7 @@ ASKED_SECONDS = 3_600  # a slate is asked for at most once an hour
 
 
 def is_on() -> bool:
-    return bool(settings.REWRITING_URL)
+    return bool(settings.REWRITING_URL or settings.REWRITING_FOLDER)
 
 
 def reworded(found: Recommendations, phrased: Sequence[Phrased]) -> list[Phrased]:
@@ -72,6 +72,10 @@ def rewrite(*, slate_id: int, language: str, at: datetime) -> None:
                 _rewrite(hash_of(row.contract), source, said, names, at)
 
 
+def _ask(source: Source) -> str:
+    return folder.ask(source) if settings.REWRITING_FOLDER else endpoint.ask(source)
+
+
 def _rewrite(key: str, source: Source, said: Phrased, names: set[str], at: datetime) -> None:
     """One call for each template: an accepted text of the same words serves all contracts that are said so."""
     rows = Rewriting.objects.filter(language=source.language)
@@ -82,7 +86,7 @@ def _rewrite(key: str, source: Source, said: Phrased, names: set[str], at: datet
     row = Rewriting(contract_hash=key, language=source.language, source=source.text, created_at=at)
     answer = ""
     try:
-        answer = known.text if known is not None else endpoint.ask(source)
+        answer = known.text if known is not None else _ask(source)
         row.text = check(answer, source, said.segments, sensitive=names)
     except Refused as refused:
         row.rejection, row.answer = refused.rejection.value, answer.replace("\x00", "")[:500]

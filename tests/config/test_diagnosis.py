@@ -81,6 +81,7 @@ def test_doctor_speaks_json_and_its_exit_code_tells(db: None) -> None:
         "live run",
         "translations",
         "disk",
+        "rewriting",
     ]
 
 
@@ -91,5 +92,5 @@ def test_doctor_gives_a_line_to_each_check_and_a_remedy_to_each_fault(db: None) 
         call_command("doctor", stdout=output, no_color=True)
 
     lines = output.getvalue().splitlines()
-    assert len(lines) == 8
+    assert len(lines) == 9
     assert all("→" in line for line in lines if not line.startswith("ok"))

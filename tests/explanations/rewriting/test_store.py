@@ -13,6 +13,7 @@ from explanations.models import Rewriting
 from explanations.rewriting import store
 from recommendations.models import Placement, Slate
 from tests.explanations.rewriting.endpoints import Endpoint, serving
+from tests.explanations.rewriting.pages import first_page
 from tests.factories import NOON, UserFactory
 from tests.worlds import Shop, live_shop
 
@@ -114,12 +115,12 @@ def test_a_wrong_or_malicious_answer_leaves_the_template_and_is_counted(
     client: Client, shop: Shop, endpoint: Endpoint, sent: list[dict[str, object]], answer: str, rejection: str
 ) -> None:
     client.force_login(shop.user)
-    before = client.get("/").content.decode().split("<main")[1]
+    before = first_page(client)
     endpoint.answer = lambda _: answer
 
     assert set(rewrite(shop)) == {rejection}
 
-    assert client.get("/").content.decode().split("<main")[1] == before
+    assert first_page(client) == before
 
 
 @pytest.mark.parametrize("raw", [b"", b"not json", b"[]", b'{"choices": []}', b'{"choices": [{"message": 1}]}'])
