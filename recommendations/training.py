@@ -17,7 +17,7 @@ from torch import Tensor
 
 from catalog.models import EventType
 from recommendations import artifacts, gates, inference, leases, ranks, snapshots, trainings
-from recommendations.ml import balance, evaluation, transfer
+from recommendations.ml import balance, evaluation, newcomers, transfer
 from recommendations.ml import bundle as bundles
 from recommendations.ml import companions as together
 from recommendations.ml.config import ModelConfig, TrainingConfig, from_json, to_json
@@ -70,9 +70,10 @@ def run(version: ModelVersion, lease: leases.Lease[ModelVersion], at: datetime) 
             check=check,
         )
     check()
+    level = newcomers.place(model, split.validation)
     balanced = balance.balance(model, split.validation)
     metrics, calibrations, calibration, companions = _measure(model, arrays, split, check)
-    metrics["balance"] = asdict(balanced)
+    metrics["balance"] = asdict(balanced) | {"newcomers": level}
     live = _live_metrics(arrays, split.test)
     gate = gates.judge(metrics=metrics, calibration=calibration, live=live)
     data = bundles.dump(

@@ -13,7 +13,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from recommendations.ml import precision
+from recommendations.ml import newcomers, precision
 from recommendations.ml.batches import Batch, BatchMaker
 from recommendations.ml.config import ModelConfig, TrainingConfig
 from recommendations.ml.data import Catalogue, Histories, Ignored, NextBaskets, Unwanted, recent_popularity
@@ -104,14 +104,17 @@ def train(
     """Train and return the weights of the best validation epoch.
 
     1. Each epoch seeds its random numbers from (seed, epoch) alone, so a resumed training repeats the same steps.
-    2. After each epoch: full-ranking NDCG@10 on the validation baskets; `save` gets a checkpoint, `report` a row.
-    3. Stop after `patience` epochs without a better one.
+    2. Products without a history learn no id and no bias of their own; they are ranked by their content.
+    3. After each epoch: full-ranking NDCG@10 on the validation baskets; `save` gets a checkpoint, `report` a row.
+    4. Stop after `patience` epochs without a better one.
     With several processes each takes its share of a step's batches and of the validation shoppers, and all end with the
     same weights; only the leader is given `save` and `report`. `prepare` gets the untrained model, to begin with what
     an earlier one learnt. `check` is called every step; what it raises (`Cancelled`, a lost lease) ends the training.
     """
     with reproducible(config.seed):
         model = build(model_config, data.catalogue, data.kinds)
+    newcomer_I = newcomers.newcomers(data.histories, data.catalogue.products)
+    newcomers.forget(model, newcomer_I)
     prepare(model)
     model.to(device)
     if config.is_compiled:
@@ -128,8 +131,9 @@ def train(
     while not state.is_finished:
         number = len(state.epochs) + 1
         began = time.monotonic()
-        with reproducible(config.seed * 1_000_003 + number):
+        with reproducible(config.seed * 1_000_003 + number), newcomers.held(model, newcomer_I):
             loss = _epoch(learner, batches, config, number, popularity_PI, start, check, group)
+        newcomers.settle(learner.served, newcomer_I)
         ndcg = _validate(learner.served, data, popularity_PI, start, config.validated_shoppers, group)
         epoch = Epoch(number=number, loss=loss, ndcg=ndcg, seconds=time.monotonic() - began)
         state.epochs.append(epoch)

@@ -13,6 +13,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from recommendations.ml import newcomers
 from recommendations.ml.balance import balance
 from recommendations.ml.config import from_json
 from recommendations.ml.data import Histories, next_baskets, recent_popularity
@@ -105,7 +106,9 @@ def main() -> None:
     uses = model_config.uses_popularity
     if model_config.uses_repeats:
         before = popularity(prepared.train, products, prepared.validation.now) if uses else None
-        balance(model, validation_of(prepared, before))
+        validation = validation_of(prepared, before)
+        newcomers.place(model, validation)
+        balance(model, validation)
     task.timer.lap("training")
 
     recent = popularity(prepared.context, products, prepared.test.now) if uses else None

@@ -19,6 +19,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from recommendations.ml import newcomers
 from recommendations.ml.balance import balance
 from recommendations.ml.config import ModelConfig, TrainingConfig, from_json, to_json
 from recommendations.ml.data import DAY, Histories, next_baskets, recent_popularity
@@ -86,6 +87,7 @@ class Weeks:
                 warm_start(model, self.catalogue, earlier, self.catalogue, places)
 
         model, epochs = train(model_config, config, data, prepare=prepare)
+        newcomers.place(model, validation)
         balance(model, validation)
         best = max(epochs, key=lambda epoch: (epoch.ndcg, -epoch.number))
         return model, {
