@@ -38,6 +38,7 @@ def house(client: Client, db: None) -> House:
     for factory in (
         factories.PartnerKeyFactory,
         factories.ImportRejectionFactory,
+        factories.ImpressionFactory,
         factories.TrainingEpochFactory,
         factories.ArtifactChunkFactory,
         factories.ShardFactory,
@@ -104,6 +105,7 @@ def test_more_rows_cost_no_more_queries(house: House) -> None:
         factories.InteractionFactory(shopper__user=factories.UserFactory())
         factories.PartnerKeyFactory()
         factories.ImportRejectionFactory()
+        factories.ImpressionFactory()
         factories.TrainingEpochFactory()
         factories.ShardFactory()
         factories.SlateFactory(run=house.shop.run, shopper=factories.ShopperFactory())

@@ -1,5 +1,5 @@
 """The catalogue's pages in the admin."""
 
-from catalog.admin import accounts, imports, interactions, products, quality, wishes
+from catalog.admin import accounts, imports, impressions, interactions, products, quality, wishes
 
-__all__ = ["accounts", "imports", "interactions", "products", "quality", "wishes"]
+__all__ = ["accounts", "imports", "impressions", "interactions", "products", "quality", "wishes"]

@@ -20,6 +20,7 @@ from tests.factories import (
     CategoryFactory,
     ImportFactory,
     ImportRejectionFactory,
+    ImpressionFactory,
     InteractionFactory,
     PartnerFactory,
     PartnerKeyFactory,
@@ -294,6 +295,18 @@ def test_the_quality_report_names_every_rule_and_says_why_it_found_nothing(admin
     assert "0, because nobody bought so much." in page
     assert "12,000" in page
     assert "1.00 · 2.50" in page
+
+
+def test_what_was_shown_is_found_by_shopper_and_names_its_products(admin: Client) -> None:
+    cup = ProductFactory(title="Blue cup")
+    shown = ImpressionFactory(shopper=ShopperFactory(external_id="13085"), product_ids=[cup.pk, 10**9])
+    ImpressionFactory()
+
+    found = admin.get(reverse("admin:catalog_impression_changelist"), {"q": "13085"})
+    page = admin.get(reverse("admin:catalog_impression_change", args=[shown.pk])).content.decode()
+
+    assert list(found.context["cl"].result_list) == [shown]
+    assert f'<a href="/admin/catalog/product/{cup.pk}/change/">Blue cup</a>, #1000000000' in page
 
 
 def test_every_model_of_the_catalogue_is_in_the_admin() -> None:
