@@ -5,14 +5,14 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
-from django.db.models import QuerySet
+from django.db.models import Case, QuerySet, When
 
 from catalog.models import Category, Product, Shopper
 from explanations.contract import Contract, Reason, unpack, unpack_provenance
 from explanations.models import Explanation
 from explanations.phrasing import Phrased, phrase
 from recommendations.figures import label
-from recommendations.models import Slate
+from recommendations.models import Run, Slate
 
 LANGUAGES = ("en", "zh-hans")
 
@@ -82,8 +82,10 @@ class Inspected:
 
 
 def slates_of(shopper: Shopper) -> QuerySet[Slate]:
-    """The shopper's slates, those of the latest run first, and "home" before "buy again"."""
-    return Slate.objects.filter(shopper=shopper).select_related("run", "shopper").order_by("-run", "-placement", "-pk")
+    """The shopper's slates: those of the live run first, then of the latest, and "home" before "buy again"."""
+    live = Case(When(run__state=Run.State.LIVE, then=0), default=1)
+    slates = Slate.objects.filter(shopper=shopper).select_related("run", "shopper")
+    return slates.order_by(live, "-run", "-placement", "-pk")
 
 
 def inspect(slate: Slate) -> list[Inspected]:

@@ -9,6 +9,7 @@ from explanations.contract import Contract, Reason, unpack
 from explanations.inspection import Inspected
 from explanations.moves import Moves, moves
 from explanations.phrasing import Phrased, phrase
+from recommendations.figures import label
 from recommendations.models import ModelVersion, Slate
 
 TOLERANCE = 1e-4  # of Δ log p: what the shape of a batch may change in the last bits
@@ -190,8 +191,8 @@ class Side:
     """One product in one of the two lists."""
 
     place: int
-    cause: str
     status: str
+    status_label: str
     phrased: Phrased
 
 
@@ -233,8 +234,8 @@ def compared(slate: Slate, rows: list[Inspected], version: ModelVersion, *, wait
         shown = replace(contract, provenance=None)
         return Side(
             place=place,
-            cause=contract.cause.value,
             status=contract.status.value,
+            status_label=label(contract.status.value),
             phrased=phrase(shown, products=products, categories=categories),
         )
 

@@ -8,7 +8,7 @@ from django.urls import reverse
 
 from explanations import charts, inspection
 from explanations.contract import Shares, Split
-from recommendations.models import Placement, Slate
+from recommendations.models import Placement, Run, Slate
 from tests import worlds
 from tests.factories import ProductFactory, RunFactory, ShopperFactory, SlateFactory, StaffFactory
 
@@ -40,6 +40,15 @@ def test_a_shopper_is_found_by_external_id_and_home_comes_first(shop: worlds.Sho
     assert (first.rank, first.title, first.percent) == (1, "Vintage tin with retro spots", "20 %")
     assert said.line == "Because you bought Set of 3 cake tins pantry design"
     assert {row.contract.status.value for row, _ in rows} == {"verified", "fallback", "withheld"}
+
+
+def test_what_the_shopper_sees_comes_before_a_later_run_that_waits(shop: worlds.Shop, admin: Client) -> None:
+    waiting = RunFactory(state=Run.State.READY)
+    worlds.explained_slate(run=waiting, shopper=shop.shopper, contracts=[worlds.contract(shop.products[0])])
+
+    response = admin.get(reverse(INSPECTOR) + f"?q={shop.shopper.external_id}")
+
+    assert response.context["slate"] == Slate.objects.get(run=shop.run, shopper=shop.shopper, placement=Placement.HOME)
 
 
 def test_placement_and_run_narrow_what_is_shown(shop: worlds.Shop, admin: Client) -> None:

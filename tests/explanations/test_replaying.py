@@ -104,8 +104,24 @@ def test_the_page_asks_again_until_the_worker_has_answered(
     monkeypatch.setattr("explanations.asking.WAIT", 0.01)
     url = reverse("admin:explanations_inspected", args=[home_of(world.shoppers[0]).pk, 1])
 
-    assert 'data-refresh="1"' in admin.get(url + "?replay=1").content.decode()
+    html = admin.get(url + "?replay=1").content.decode()
+
+    assert 'data-refresh="1"' in html
+    assert "admin-progress.js" in html  # which asks again
+    assert "admin-progress.js" not in admin.get(url).content.decode()
     assert no_worker == ["replay"]
+
+
+def test_the_comparison_of_versions_asks_again_too(
+    world: World, admin: Client, no_worker: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("explanations.asking.WAIT", 0.01)
+    url = reverse("admin:explanations_versions", args=[home_of(world.shoppers[0]).pk])
+
+    html = admin.get(f"{url}?version={other_version(world).pk}").content.decode()
+
+    assert 'data-refresh="1"' in html
+    assert "admin-progress.js" in html
 
 
 def test_two_versions_are_compared_on_one_history(world: World, worker: list[str]) -> None:
