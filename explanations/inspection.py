@@ -11,6 +11,7 @@ from catalog.models import Category, Product, Shopper
 from explanations.contract import Contract, Reason, unpack, unpack_provenance
 from explanations.models import Explanation
 from explanations.phrasing import Phrased, phrase
+from explanations.phrasing.text import title_of
 from recommendations.figures import label
 from recommendations.models import Run, Slate
 
@@ -70,7 +71,7 @@ class Inspected:
 
     def name(self, product_id: int | None) -> str:
         product = self.products.get(product_id) if product_id is not None else None
-        return product.name if product else f"#{product_id}"
+        return title_of(product) if product else f"#{product_id}"
 
     def evidence(self, reason: Reason) -> str:
         """The products that a reason points to, in short."""

@@ -9,6 +9,7 @@ from explanations.contract import Contract, Reason, unpack
 from explanations.inspection import Inspected
 from explanations.moves import Moves, moves
 from explanations.phrasing import Phrased, phrase
+from explanations.phrasing.text import title_of
 from recommendations.figures import label
 from recommendations.models import ModelVersion, Slate
 
@@ -110,7 +111,7 @@ def second_opinion(row: Inspected, *, wait: float | None = None) -> SecondOpinio
         is_pending=False,
         opinions=tuple(
             Opinion(
-                name=names[unit["product"]].name if unit["product"] in names else f"#{unit['product']}",
+                name=title_of(names[unit["product"]]) if unit["product"] in names else f"#{unit['product']}",
                 value=unit["value"],
                 error=unit["error"],
                 place=places.get(unit["product"], 0),

@@ -69,6 +69,11 @@ def isolated(title: str) -> str:
     return title
 
 
+def title_of(product: Product) -> str:
+    """The title in the active language, on one line and without invisible characters."""
+    return isolated(clean(product.name) or product.external_id)
+
+
 def shorten(text: str, *, characters: int, words: int = 9) -> str:
     """At most so many characters, the ellipsis included, cut between words where that leaves enough."""
     pieces = text.split(" ")

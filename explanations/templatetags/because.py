@@ -9,19 +9,14 @@ from django.contrib.messages.storage.base import Message
 from django.urls import reverse
 
 from catalog.models import Product
-from explanations.phrasing.text import clean, date_of, isolated
+from explanations.phrasing.text import date_of, title_of
 from explanations.undo import Undo, undo_from
 
 register = template.Library()
+register.filter(title_of)
 
 SIGNS = {"GBP": "£", "EUR": "€", "USD": "US$", "CNY": "¥", "JPY": "JP¥", "INR": "₹", "KRW": "₩"}
 WITHOUT_CENTS = {"JPY", "KRW"}
-
-
-@register.filter
-def title_of(product: Product) -> str:
-    """The title in the active language, on one line and without invisible characters."""
-    return isolated(clean(product.name) or product.external_id)
 
 
 @register.filter

@@ -17,7 +17,7 @@ from explanations.phrasing import phrase
 from explanations.phrasing.text import FIRST_STRONG_ISOLATE, POP_ISOLATE, clean, isolated, shorten
 from recommendations.models import Placement
 from tests.api_client import PartnerClient
-from tests.factories import ProductFactory
+from tests.factories import ProductFactory, StaffFactory
 from tests.worlds import contract, evidence, live_shop, reason
 
 pytestmark = pytest.mark.django_db
@@ -144,3 +144,25 @@ def test_no_title_changes_the_form_of_an_answer() -> None:
         assert form(json.loads(answer.content)) == before
         said = [item["explanation"]["text"] for item in answer.json()["recommendations"]]
         assert all(text.startswith(("Because", "Bought by", "New in", "Popular")) for text in said)
+
+
+def test_no_title_changes_the_elements_of_the_inspector(client: Client) -> None:
+    shop = live_shop()
+    client.force_login(StaffFactory())
+    slate = shop.shopper.slates.get(placement=Placement.HOME)
+    pages = [
+        reverse("admin:explanations_inspector") + f"?slate={slate.pk}",
+        *(reverse("admin:explanations_inspected", args=[slate.pk, rank]) for rank in (1, 3)),
+        reverse("admin:explanations_versions", args=[slate.pk]),
+    ]
+    before = [tags(client.get(url).content) for url in pages]
+
+    for hostile in HOSTILE:
+        Product.objects.update(title=hostile, title_zh_hans="")
+        for url, expected in zip(pages, before, strict=True):
+            response = client.get(url)
+
+            found = [tag for tag in tags(response.content) if tag[0] != "title"]  # of a label that was shortened
+            assert found == [tag for tag in expected if tag[0] != "title"], (url, hostile)
+            text = html.unescape(response.content.decode())
+            assert not any(override in text for override in OVERRIDES if override not in "\u2068\u2069")
