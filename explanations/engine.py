@@ -189,7 +189,7 @@ def _slates(shared: Context, batch: Batch, placement: Placement, candidates_BI: 
 def candidates_of(shared: Context, cases: removal.Cases, candidates_BI: Tensor, number_J: Tensor) -> Candidates:
     vectors_JD, offset_J = shared.model.vectors_ID[number_J], shared.offset_I[number_J]
     mine = own(shared.model.bundle.model, cases, number_J)
-    return Candidates.of(candidates_BI[:, number_J], vectors_JD, offset_J, mine)
+    return Candidates.of(candidates_BI[:, number_J], vectors_JD, offset_J, mine, number_J)
 
 
 def written(

@@ -9,11 +9,12 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from explanations.methods import grouping, occlusion
+from explanations.methods import grouping, occlusion, pools
 from explanations.methods.grouping import Groups, StrongestGroup
-from explanations.methods.occlusion import Pool, Screening
+from explanations.methods.occlusion import Screening
 from explanations.methods.own import sight
 from explanations.methods.partition import log_partition
+from explanations.methods.pools import Pool
 from explanations.methods.reading import Reading
 from explanations.methods.removal import NOTHING, Cases
 from explanations.methods.rows import distinct
@@ -63,15 +64,17 @@ def ranked(state_BD: Tensor, candidates: Candidates, count: int) -> Ranked:
     everybody = torch.arange(len(state_BD))
     all_BU = None if candidates.own is None else candidates.own.exists_BU
     scores_BJ = candidates.scores(state_BD, everybody, all_BU)
-    values_BN, column_BN = occlusion.strongest(scores_BJ, occlusion.POOL)
-    score_BK, column_BK = in_order(values_BN, column_BN, count)
+    order_BJ = pools.ordered(scores_BJ)
+    column_BN = order_BJ[:, :LEADERS]
+    score_BK, column_BK = in_order(scores_BJ.gather(1, column_BN), column_BN, count)
+    pool, pool_BN = pools.sampled(scores_BJ, order_BJ, candidates.lot_I, candidates.vectors_ID, candidates.offset_I)
     return Ranked(
         candidates=candidates,
         column_BK=column_BK,
         score_BK=score_BK,
         log_p_BK=(score_BK - log_partition(scores_BJ).unsqueeze(1)).double().numpy(),
-        pool=occlusion.pool_of(values_BN, column_BN, candidates.vectors_ID, candidates.offset_I),
-        pool_BN=column_BN,
+        pool=pool,
+        pool_BN=pool_BN,
     )
 
 

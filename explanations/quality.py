@@ -14,7 +14,7 @@ from torch import Tensor
 from explanations import explaining
 from explanations.contract import Strength
 from explanations.explaining import Ranked, Verified
-from explanations.methods import grouping, occlusion, removal
+from explanations.methods import grouping, occlusion, pools, removal
 from explanations.methods.own import own, sight
 from explanations.methods.reading import Reading
 from explanations.methods.rows import distinct
@@ -114,7 +114,7 @@ def optimality(model: Loaded, made: Made) -> Tensor:
     tried = torch.tensor(every).unsqueeze(0).expand(len(counts), -1, -1)
     sets = torch.cat([nothing, chosen_BK3, tried], dim=1)
     rows = distinct(recommender, cases, removal.without(cases, sets), made.shared)
-    reached = occlusion.log_p(rows.state_BRD, found.pool, vectors, offset, seen, rows.seen_BRU)
+    reached = pools.log_p(rows.state_BRD, found.pool, vectors, offset, seen, rows.seen_BRU)
     reached = reached.gather(1, rows.place_F[rows.row_BX].unsqueeze(-1).expand(-1, -1, column_BK.shape[1]))
     lost = reached[:, :1] - reached  # of each set, for each product
     ours = torch.stack([lost[:, 1 + k, k] for k in range(column_BK.shape[1])], dim=1)

@@ -142,10 +142,10 @@ def _differences(row: Inspected, now: Contract) -> list[Difference]:
         _close("log p", stored.target.log_probability, now.target.log_probability),
         _close("chance", stored.target.probability, now.target.probability),
     ]
-    again = {_key(reason): reason for reason in (*now.reasons, *now.opposing)}
-    for reason in (*stored.reasons, *stored.opposing):
+    again = {(side, _key(reason)): reason for side, reason in _sided(now)}
+    for side, reason in _sided(stored):
         name = row.evidence(reason)
-        other = again.pop(_key(reason), None)
+        other = again.pop((side, _key(reason)), None)
         if other is None:
             found.append(Difference(what=name, stored=f"Δ {reason.delta:.5f}", now="—", is_equal=False))
             continue
@@ -170,6 +170,11 @@ def _differences(row: Inspected, now: Contract) -> list[Difference]:
 def _change(row: Inspected, change: Any) -> str:
     removed = ", ".join(row.name(pk) for pk in change.removed)
     return f"{removed} → {change.strength.value}, {change.rank}, {row.name(change.replacement_id)}"
+
+
+def _sided(contract: Contract) -> list[tuple[str, Reason]]:
+    """What belongs to the set that carries a product may speak against it alone: then it is named on both sides."""
+    return [("for", each) for each in contract.reasons] + [("against", each) for each in contract.opposing]
 
 
 def _key(reason: Reason) -> tuple[str, frozenset[int], bool]:

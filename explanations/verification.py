@@ -11,8 +11,8 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from explanations.methods import partition
-from explanations.methods.occlusion import REASONS
+from explanations.methods import partition, pools
+from explanations.methods.choosing import REASONS
 from explanations.methods.own import Own, shown_units
 from explanations.methods.partition import Floats, Numbers
 from explanations.methods.reading import Reading
@@ -47,19 +47,29 @@ class Candidates(NamedTuple):
     eligible_BI: Tensor
     barred_BX: Tensor | None  # the others, padded with 0; None where they are many
     own: Own | None  # what products that are units of the shopper's history get for that
+    lot_I: Tensor  # by which some are drawn to stand for all of them
 
     @classmethod
-    def of(cls, eligible_BI: Tensor, vectors_ID: Tensor, offset_I: Tensor, own: Own | None = None) -> "Candidates":
+    def of(
+        cls,
+        eligible_BI: Tensor,
+        vectors_ID: Tensor,
+        offset_I: Tensor,
+        own: Own | None = None,
+        number_I: Tensor | None = None,
+    ) -> "Candidates":
+        """`number_I`: the product of each column, where that is not the column's own number."""
+        lot_I = pools.lots(torch.arange(len(offset_I)) if number_I is None else number_I)
         offset_I = offset_I.clone()
         offset_I[0] = float("-inf")
         counts_B = (~eligible_BI).sum(1)
         most = int(counts_B.max())
         if most > eligible_BI.shape[1] / FEW:
-            return cls(vectors_ID, offset_I, eligible_BI, None, own)
+            return cls(vectors_ID, offset_I, eligible_BI, None, own, lot_I)
         owner, item = torch.nonzero(~eligible_BI, as_tuple=True)
         barred_BX = torch.zeros(len(eligible_BI), most, dtype=torch.int64)
         barred_BX[owner, torch.arange(len(owner)) - (torch.cumsum(counts_B, 0) - counts_B)[owner]] = item
-        return cls(vectors_ID, offset_I, eligible_BI, barred_BX, own)
+        return cls(vectors_ID, offset_I, eligible_BI, barred_BX, own, lot_I)
 
     def scores(
         self, state_RD: Tensor, owner_R: Tensor, seen_RU: Tensor | None = None, out: Tensor | None = None

@@ -7,8 +7,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from explanations.methods.occlusion import Pool, log_p
 from explanations.methods.own import Sight, seen_units
+from explanations.methods.pools import Pool, log_p
 from explanations.methods.reading import Reading
 from explanations.methods.removal import Cases, states
 from recommendations.ml.data import Ints

@@ -13,7 +13,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor, nn
 
-from explanations.methods.occlusion import Pool, log_p
+from explanations.methods.pools import Pool, log_p
 from explanations.methods.protocol import Question, competition, only_units
 from explanations.methods.recency import recency
 from explanations.methods.soft_removal import soft_states

@@ -1,6 +1,6 @@
-"""The product's own method behind the protocol: each unit left out, and the sets that were chosen greedily."""
+"""Each unit left out, and sets chosen greedily for what their removal costs alone."""
 
-# B shoppers, U units, K products.
+# B shoppers, U units, K products, S units of a set.
 import torch
 from torch import Tensor
 
@@ -8,23 +8,31 @@ from explanations.methods.occlusion import Screening, screen
 from explanations.methods.protocol import Question, competition
 from explanations.methods.removal import NOTHING
 
-
-def _screened(asked: Question) -> Screening:
-    return screen(asked.model, asked.cases, competition(asked), asked.vectors_BKD, asked.offset_BK)
+GREEDY = 6  # how many of the best single units are tried together
 
 
 def leave_one_out(asked: Question) -> Tensor:
     """Δ log p when the unit is masked."""
-    return _screened(asked).delta_BUK
+    return greedily(asked).delta_BUK
+
+
+def greedily(asked: Question) -> Screening:
+    return screen(
+        asked.model,
+        asked.cases,
+        competition(asked),
+        asked.vectors_BKD,
+        asked.offset_BK,
+        sufficiency=0.0,
+        tried=GREEDY,
+        short=0,
+    )
 
 
 @torch.no_grad()
 def greedy(asked: Question) -> Tensor:
-    """Δ log p, with the units that are shown as reasons first, in their order.
-
-    What stands first was not necessarily strongest alone: the set was chosen for what it carries together.
-    """
-    screening = _screened(asked)
+    """Δ log p, with a set first that was chosen for what it carries together."""
+    screening = greedily(asked)
     return in_order(screening.delta_BUK, screening.chosen_BK3)
 
 

@@ -7,7 +7,7 @@ from typing import Protocol
 import torch
 from torch import Tensor
 
-from explanations.methods.occlusion import POOL, Pool, pool
+from explanations.methods.pools import Pool, pool
 from explanations.methods.removal import Cases, states
 from recommendations.ml.model import Recommender
 
@@ -48,7 +48,7 @@ def competition(asked: Question) -> Pool:
     """The strongest candidates: every method that needs a probability takes it over the same ones."""
     state_BD = states(asked.model, asked.cases, asked.cases.real_BL.unsqueeze(1))[:, 0].clone()
     scores_BI = (state_BD @ asked.vectors_ID.T + asked.offset_I).masked_fill(~asked.candidates_BI, float("-inf"))
-    return pool(scores_BI, asked.vectors_ID, asked.offset_I, POOL)
+    return pool(scores_BI, asked.vectors_ID, asked.offset_I)
 
 
 def per_unit(cases: Cases, lines_BKL: Tensor) -> Tensor:

@@ -18,8 +18,8 @@ from explanations.methods.similarity import similarity
 LEARNED = "learned_mask"
 
 METHODS: dict[str, Method] = {
-    "greedy": greedy,
     "joint": joint,
+    "greedy": greedy,
     "leave_one_out": leave_one_out,
     "shapley": shapley,
     "integrated_gradients": integrated_gradients,

@@ -5,7 +5,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from explanations.methods.occlusion import log_p
+from explanations.methods.pools import log_p
 from explanations.methods.protocol import Question, competition, only_units
 from explanations.methods.removal import Cases, states
 from recommendations.ml.data import Ints

@@ -53,7 +53,7 @@ def _demo() -> Subject:
 def write(subject: Subject, cache: Path) -> None:
     """Measure what is not in the cache; write this subject's result, and the page of all results."""
     arrays = measure(subject, cache / f"{subject.name}-{subject.facts['weights']}")
-    result = summarise(arrays, NAMES, facts=subject.facts, reference="greedy")
+    result = summarise(arrays, NAMES, facts=subject.facts, reference="joint")
     (RESULTS / f"{subject.name}.json").write_text(json.dumps(result, indent=1) + "\n")
     (RESULTS / f"{subject.name}.svg").write_text(plot(result))
     results = {file.stem: json.loads(file.read_text()) for file in sorted(RESULTS.glob("*.json"), reverse=True)}

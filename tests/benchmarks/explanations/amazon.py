@@ -24,7 +24,15 @@ from recommendations.ml.model import Recommender
 from recommendations.ml.ranking import rank
 from tests.benchmarks.explanations.subjects import Subject, drawn
 
-MODEL = ModelConfig(history=50, dropout=0.3, uses_types=False, uses_times=False, uses_popularity=False)
+MODEL = ModelConfig(
+    history=50,
+    dropout=0.3,
+    uses_types=False,
+    uses_times=False,
+    uses_popularity=False,
+    uses_repeats=False,
+    predicts_types=False,
+)
 TRAINING = TrainingConfig(epochs=20, patience=3, learning_rate=4e-3, negatives=1_024)
 MINUTES = 12.0
 

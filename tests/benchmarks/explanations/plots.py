@@ -13,8 +13,8 @@ WIDTH, HEIGHT = 250, 190  # of a panel
 LEFT, TOP, RIGHT, BOTTOM = 44, 30, 12, 26
 LEGEND = 70
 COLOURS = {
-    "greedy": "#c1121f",
-    "joint": "#ff8fab",
+    "joint": "#c1121f",
+    "greedy": "#ff8fab",
     "leave_one_out": "#f4795b",
     "shapley": "#7b2d8b",
     "learned_mask": "#b58900",
@@ -77,7 +77,7 @@ def _panel(result: Mapping[str, Any], operator: str, measure: str, left: float, 
             for size, (_, low, high) in enumerate(points, start=1)
         )
         parts.append(
-            f'<g stroke="{COLOURS[name]}" fill="none" stroke-width="{2.4 if name == "greedy" else 1.3}">'
+            f'<g stroke="{COLOURS[name]}" fill="none" stroke-width="{2.4 if name == "joint" else 1.3}">'
             f'<polyline points="{line}"/>{bars}</g>'
         )
     return "\n".join(parts)

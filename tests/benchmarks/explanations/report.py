@@ -4,14 +4,14 @@ import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from explanations.methods.occlusion import REASONS
+from explanations.methods.choosing import REASONS
 from tests.benchmarks.explanations.effects import OPERATORS
 from tests.benchmarks.explanations.stages import LARGEST
 from tests.benchmarks.explanations.summary import BY_SIZE, POS_RANK
 
 LABELS = {
-    "greedy": "**greedy removal (ours)**",
-    "joint": "greedy, needed and enough",
+    "joint": "**needed and enough (ours)**",
+    "greedy": "greedy removal",
     "leave_one_out": "leave-one-out",
     "shapley": "Shapley, 64 paired permutations",
     "learned_mask": "learned mask (LXR style)",
@@ -110,10 +110,10 @@ def detailed_tables(result: Mapping[str, Any]) -> str:
     rows = [
         [
             LABELS[name],
-            *(with_interval(entry[operator]["minus_greedy"][measure]) for operator in OPERATORS for measure in BY_SIZE),
+            *(with_interval(entry[operator]["minus_joint"][measure]) for operator in OPERATORS for measure in BY_SIZE),
         ]
         for name, entry in result["methods"].items()
-        if name != "greedy"
+        if name != "joint"
     ]
     heading = ["minus ours", *(f"{MEASURE_LABELS[m]} {operator}" for operator in OPERATORS for m in BY_SIZE)]
     parts.append(f"### Paired difference to ours, {REASONS} units\n\n" + table(heading, rows))

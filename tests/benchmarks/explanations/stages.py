@@ -11,7 +11,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from explanations.methods.occlusion import REASONS
+from explanations.methods.choosing import REASONS
 from explanations.methods.protocol import Method, Question
 from explanations.methods.removal import NOTHING, only, without
 from recommendations.ml.data import Histories, Ints

@@ -17,7 +17,7 @@ from recommendations.ml.ranking import owned_mask, top
 
 PRODUCTS = 5  # recommendations of a shopper that are explained
 FEWEST_UNITS = 5
-SHOPPERS = 256
+SHOPPERS = 512
 LEARNERS = 512  # other shoppers, on whom the learned mask is trained
 BATCH = 32
 

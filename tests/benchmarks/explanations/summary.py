@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from explanations.methods.occlusion import REASONS
+from explanations.methods.choosing import REASONS
 from tests.benchmarks.explanations.effects import OPERATORS
 from tests.benchmarks.explanations.stages import LARGEST, ONLY, SINGLE, WITHOUT, Arrays
 

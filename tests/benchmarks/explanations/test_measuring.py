@@ -23,7 +23,7 @@ from tests.recommendations.ml.made import NOW, Line, histories_of, random_model,
 
 BLOCKS = pytest.mark.parametrize("blocks", [1, 2])
 SHOPPER: list[Line] = [(DAY, 5, 1), (2 * DAY, 7, 1), (2 * DAY, 8, 1), (4 * DAY, 5, 2), (9 * DAY, 11, 1)]
-METHODS_TRIED = {name: METHODS[name] for name in ("greedy", "leave_one_out", "recency", "random")}
+METHODS_TRIED = {name: METHODS[name] for name in ("joint", "leave_one_out", "recency", "random")}
 
 
 def subject(seed: int = 1) -> Subject:
@@ -132,8 +132,8 @@ def test_the_best_set_is_the_bound_and_exhaustive_search_finds_it() -> None:
     known = found[np.isfinite(found)]
     assert len(known) > 0
     assert known.max() <= 1 + 1e-6
-    greedy, random = found[:, 0][np.isfinite(found[:, 0])], found[:, 3][np.isfinite(found[:, 3])]
-    assert greedy.mean() > random.mean()
+    ours, random = found[:, 0][np.isfinite(found[:, 0])], found[:, 3][np.isfinite(found[:, 3])]
+    assert ours.mean() > random.mean()
 
 
 def test_a_method_is_stable_and_sane_against_itself() -> None:
@@ -214,9 +214,9 @@ def test_results_are_written_as_a_page_and_a_plot() -> None:
         "optimality": stages.optimality(asked, METHODS_TRIED, rows),
     }
 
-    result = summarise(arrays, list(METHODS_TRIED), facts=asked.facts, reference="greedy")
+    result = summarise(arrays, list(METHODS_TRIED), facts=asked.facts, reference="joint")
 
-    assert result["methods"]["greedy"]["mask"]["minus_greedy"]["del"] == [0.0, 0.0, 0.0]
-    assert page({"made": result}).count("**greedy removal (ours)**") == 10
+    assert result["methods"]["joint"]["mask"]["minus_joint"]["del"] == [0.0, 0.0, 0.0]
+    assert page({"made": result}).count("**needed and enough (ours)**") == 10
     assert plot(result).count("<polyline") == 8 * len(METHODS_TRIED)
     assert (number(0.2138), number(1.5), number(-0.25, 2), number(float("nan"))) == (".214", "1.500", "-.25", "–")

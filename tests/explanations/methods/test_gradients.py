@@ -7,7 +7,7 @@ from captum.attr import InputXGradient, IntegratedGradients
 from explanations.methods.embedded import LogProbability, embed
 from explanations.methods.gradient_input import gradient_input
 from explanations.methods.integrated_gradients import integrated_gradients
-from explanations.methods.occlusion import log_p
+from explanations.methods.pools import log_p
 from explanations.methods.protocol import Question, competition, per_unit
 from explanations.methods.removal import states
 from tests.explanations.methods.asking import random_question

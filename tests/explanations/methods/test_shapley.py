@@ -4,8 +4,10 @@ import pytest
 import torch
 from captum.attr import FeatureAblation, ShapleyValues
 
-from explanations.methods.leave_one_out import greedy, leave_one_out
-from explanations.methods.occlusion import log_p, screen
+from explanations.methods.joint import joint
+from explanations.methods.leave_one_out import leave_one_out
+from explanations.methods.occlusion import screen
+from explanations.methods.pools import log_p
 from explanations.methods.protocol import Question, competition
 from explanations.methods.removal import states
 from explanations.methods.shapley import orders, shapley
@@ -91,11 +93,11 @@ def test_every_order_has_its_reverse_and_depends_on_the_own_number_of_units_alon
     assert made[1].tolist() == [[*pair, 2, 3] for pair in orders(ask(random_model(1), [history(2)]).cases, 3, 0)[0]]
 
 
-def test_greedy_puts_the_chosen_reasons_first_and_leaves_the_rest() -> None:
+def test_ours_puts_the_chosen_reasons_first_and_leaves_the_rest() -> None:
     asked = random_question(8, baskets=6)
     screening = screen(asked.model, asked.cases, competition(asked), asked.vectors_BKD, asked.offset_BK)
 
-    found = greedy(asked)
+    found = joint(asked)
 
     for row in range(found.shape[0]):
         for product in range(found.shape[2]):

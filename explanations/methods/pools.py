@@ -1,0 +1,87 @@
+"""What each shopper's recommendations compete with while screening: a few candidates stand for the whole catalogue."""
+
+# B shoppers, K recommended products, U units, R rows, J products of the pool, I products, D width.
+from typing import NamedTuple
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from explanations.methods.own import Sight
+from explanations.methods.partition import log_partition
+
+SIZE = 192  # at most; so many candidates or fewer are all taken
+HEAD = 24  # the strongest, more than are explained, stand for themselves; at rank r there is one of r / HEAD
+
+
+class Pool(NamedTuple):
+    """Some candidates of each shopper, the strongest first."""
+
+    vectors_BJD: Tensor
+    # What does not depend on the history: bias, popularity, and the logarithm of how many candidates each one stands
+    # for; -inf where there are fewer.
+    offset_BJ: Tensor
+
+
+def lots(numbers: Tensor) -> Tensor:
+    """[I] a number from 0 to 1 for each product, evenly spread, that stays its own."""
+    mixed = numbers.long() * 0x9E3779B1 & 0xFFFFFFFF
+    for shift in (16, 13, 16):  # the finish of MurmurHash3
+        mixed = ((mixed ^ (mixed >> shift)) * 0x85EBCA6B) & 0xFFFFFFFF
+    return (mixed.double() / 2**32).float()
+
+
+def ordered(scores_BI: Tensor) -> Tensor:
+    """[B, I] numbers, best first."""
+    return torch.from_numpy(np.argsort(-scores_BI.numpy(), axis=1))  # in half the time of torch's
+
+
+def sampled(
+    scores_BI: Tensor, order_BI: Tensor, lot_I: Tensor, vectors_ID: Tensor, offset_I: Tensor
+) -> tuple[Pool, Tensor]:
+    """The pool, and the numbers [B, J] of its products, 0 where there are fewer.
+
+    1. The strongest alone would leave out most of what rises when a purchase is masked. So from all ranks some are
+       taken, the fewer the further down, each for as many as it stands for.
+    2. Who is taken is drawn by lot, once and for all: a history that is a little different meets the same ones.
+    """
+    batch, columns = order_BI.shape
+    rank_I = np.arange(1, columns + 1)
+    share_I = np.minimum(1.0, HEAD / rank_I).astype(np.float32)
+    counts_B1 = (scores_BI > float("-inf")).sum(1, keepdim=True).numpy()
+    taken_BI = (lot_I.numpy()[order_BI.numpy()] < share_I) | (counts_B1 <= SIZE)
+    taken_BI &= rank_I <= counts_B1
+    place_BI = np.cumsum(taken_BI, axis=1)
+    row, rank = np.nonzero(taken_BI & (place_BI <= SIZE))
+    width = min(SIZE, columns)
+    number_BJ, standing_BJ = torch.zeros(batch, width, dtype=torch.int64), torch.full((batch, width), float("-inf"))
+    place = place_BI[row, rank] - 1
+    number_BJ[row, place] = order_BI[row, rank]
+    stands_for = np.where(counts_B1[row, 0] <= SIZE, 0.0, -np.log(share_I[rank])).astype(np.float32)
+    standing_BJ[row, place] = torch.from_numpy(stands_for)
+    offset_BJ = offset_I[number_BJ].masked_fill(standing_BJ == float("-inf"), 0.0) + standing_BJ
+    return Pool(vectors_ID[number_BJ], offset_BJ), number_BJ
+
+
+def pool(scores_BI: Tensor, vectors_ID: Tensor, offset_I: Tensor) -> Pool:
+    return sampled(scores_BI, ordered(scores_BI), lots(torch.arange(len(offset_I))), vectors_ID, offset_I)[0]
+
+
+def log_p(
+    state_BRD: Tensor,
+    candidates: Pool,
+    vectors_BKD: Tensor,
+    offset_BK: Tensor,
+    sight: Sight | None = None,
+    seen_BRU: Tensor | None = None,
+) -> Tensor:
+    """[B, R, K] log-softmax of K products over the pool; with what their own units add, in rows that see them."""
+    logits_BRJ = state_BRD @ candidates.vectors_BJD.mT + candidates.offset_BJ.unsqueeze(1)
+    scores_BRK = state_BRD @ vectors_BKD.mT + offset_BK.unsqueeze(1)
+    if sight is not None and seen_BRU is not None:
+        owner_X = torch.arange(len(state_BRD)).repeat_interleave(state_BRD.shape[1])
+        added = sight.own.added(state_BRD.flatten(0, 1), owner_X, seen_BRU.flatten(0, 1)).view(seen_BRU.shape)
+        place, unit = sight.pool_BU.unsqueeze(1), sight.shown_BK.unsqueeze(1)
+        logits_BRJ = logits_BRJ.scatter_add(2, place.clamp(min=0).expand_as(added), added * (place >= 0))
+        scores_BRK = scores_BRK + added.gather(2, unit.clamp(min=0).expand_as(scores_BRK)) * (unit >= 0)
+    return scores_BRK - log_partition(logits_BRJ).unsqueeze(-1)
