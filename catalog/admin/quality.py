@@ -12,10 +12,11 @@ from django.utils.translation import gettext_lazy as _
 
 from catalog.admin_links import list_url
 from catalog.batch_written import BatchWritten
-from catalog.models import Category, Interaction, Product, QualityReport
+from catalog.models import Category, Import, Interaction, Product, QualityReport
 
 ALL_GROUPS = "0"
-COLUMNS = ("interaction", "event_id", "occurred_at", "product", "quantity", "unit_price")  # JSON keeps no order
+# JSON keeps no order.
+COLUMNS = ("import", "row", "value", "interaction", "event_id", "occurred_at", "product", "quantity", "unit_price")
 
 
 @admin.register(QualityReport)
@@ -69,7 +70,7 @@ def _cell(column: str, value: object) -> SafeString | str:
     """Ids lead to what they name."""
     if value is None:
         return "—"
-    model = {"interaction": Interaction, "product": Product}.get(column)
+    model = {"import": Import, "interaction": Interaction, "product": Product}.get(column)
     if model is None:
         return str(value)
     return format_html('<a href="{}">{}</a>', list_url(model, id__exact=value), value)

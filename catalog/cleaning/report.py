@@ -5,10 +5,11 @@ from typing import Any
 
 from django.db import connection
 from django.db.backends.utils import CursorWrapper
+from django.db.models import QuerySet
 
 from catalog.cleaning.bounds import UNUSUAL, Bounds
 from catalog.cleaning.rules import RULES, Rule, Verdict
-from catalog.models import Import
+from catalog.models import Import, ImportRejection
 
 SAMPLES = 5
 
@@ -62,14 +63,26 @@ def _count(rule: Rule, by_verdict: Mapping[int, int], kept: Mapping[str, int]) -
         return by_verdict.get(rule.verdict, 0)
     if rule.code in kept:
         return kept[rule.code]
-    finished = Import.objects.filter(kind=Import.Kind.INTERACTIONS, state=Import.State.FINISHED)
-    return sum(counts.get(rule.code, 0) for counts in finished.values_list("rejection_counts", flat=True))
+    return sum(counts.get(rule.code, 0) for counts in _finished().values_list("rejection_counts", flat=True))
+
+
+def _finished() -> QuerySet[Import]:
+    return Import.objects.filter(kind=Import.Kind.INTERACTIONS, state=Import.State.FINISHED)
+
+
+def _rejected(rule: Rule) -> list[Entry]:
+    """Samples of rows that were never taken in: only their imports know them."""
+    rejections = ImportRejection.objects.filter(source__in=_finished(), code=rule.code).order_by("source", "row", "pk")
+    return [
+        {"import": source, "row": row, "value": value}
+        for source, row, value in rejections.values_list("source", "row", "value")[:SAMPLES]
+    ]
 
 
 def _entry(cursor: CursorWrapper, rule: Rule, read: int, count: int, parameters: Entry) -> Entry:
     condition = f"r.verdict = {rule.verdict:d}" + (f" AND {_KEPT[rule.code]}" if rule.code in _KEPT else "")
     is_of_rows = bool(rule.verdict) or rule.code in _KEPT
-    samples: list[Entry] = []
+    samples: list[Entry] = [] if is_of_rows else _rejected(rule)
     if count and is_of_rows:
         cursor.execute(_SAMPLES.format(condition), parameters)
         samples = [

@@ -19,6 +19,7 @@ from tests.factories import (
     CategoryFactory,
     EventTypeFactory,
     ImportFactory,
+    ImportRejectionFactory,
     InteractionFactory,
     ProductFactory,
     ShopperFactory,
@@ -122,14 +123,23 @@ def test_rows_of_an_unfinished_import_are_not_even_read(shopper: Shopper, produc
     assert clean().rows_read == 1
 
 
-def test_unknown_products_of_finished_imports_are_counted(shopper: Shopper, product: Product) -> None:
-    ImportFactory(rejection_counts={"unknown_product": 4, "bad_time": 2})
-    ImportFactory(rejection_counts={"unknown_product": 3}, state=Import.State.FAILED)
+def test_unknown_products_of_finished_imports_are_counted_and_sampled(shopper: Shopper, product: Product) -> None:
+    finished = ImportFactory(rejection_counts={"unknown_product": 4, "bad_time": 2})
+    failed = ImportFactory(rejection_counts={"unknown_product": 3}, state=Import.State.FAILED)
+    ImportRejectionFactory(source=finished, row=9, field="product", value="saucer", code="unknown_product")
+    ImportRejectionFactory(source=finished, row=7, field="product", value="plate", code="unknown_product")
+    ImportRejectionFactory(source=finished, row=8, field="occurred_at", value="noon", code="bad_time")
+    ImportRejectionFactory(source=failed, row=1, field="product", value="bowl", code="unknown_product")
 
     report = clean()
 
     assert counts(report) == {"unknown_product": 4}
     assert report.rows_read == 0
+    (rule,) = (rule for rule in report.rules if rule["code"] == "unknown_product")
+    assert rule["samples"] == [
+        {"import": finished.pk, "row": 7, "value": "plate"},
+        {"import": finished.pk, "row": 9, "value": "saucer"},
+    ]
 
 
 def test_lines_of_the_group_non_product_and_below_are_left_out(shopper: Shopper, product: Product) -> None:
