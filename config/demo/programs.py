@@ -19,6 +19,10 @@ WORKERS = {  # name: queues, processes, other options
     "precompute": ("precompute", 2, ()),
     "gpu": ("gpu", 1, ("--max-tasks-per-child=1",)),  # memory goes back after each training
 }
+WEB = {
+    "DATABASE_POOL": "1",
+    "HTTPS": "0",  # also with DATABASE_URL: nobody speaks TLS on this port
+}
 ENVIRONMENT = {
     # A worker that is asked to stop does not finish its training first: it goes back to the queue.
     "REMAP_SIGTERM": "SIGQUIT",
@@ -31,7 +35,7 @@ def programs(*, port: int) -> list[Program]:
     ping = Ping()
     cache.delete(SEEN_KEY)  # of an earlier beat
     return [
-        Program(name="web", command=_web(port), environment={"DATABASE_POOL": "1"}, is_ready=lambda: answers(port)),
+        Program(name="web", command=_web(port), environment=WEB, is_ready=lambda: answers(port)),
         *(
             Program(
                 name=name,

@@ -8,6 +8,7 @@ from types import FrameType
 from typing import Any
 
 from django.conf import settings
+from django.core.management import call_command
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.db import connection
 
@@ -47,7 +48,7 @@ class Command(BaseCommand):
         if options["reset"]:
             _start_over()
         _refuse_foreign_database()
-        settings.STATIC_ROOT.mkdir(exist_ok=True)
+        prepare_static_files()
         try:
             for step in STEPS:
                 if not step.is_done():
@@ -91,6 +92,13 @@ class Command(BaseCommand):
                 )
             except CannotStart as error:
                 self.console.say(str(error))
+
+
+def prepare_static_files() -> None:
+    """Collect them where DATABASE_URL is set: pages then name them by their content, as in production."""
+    settings.STATIC_ROOT.mkdir(exist_ok=True)
+    if not settings.IS_DATABASE_EMBEDDED:
+        call_command("collectstatic", interactive=False, verbosity=0)
 
 
 def _is_set(name: str) -> bool:

@@ -1,11 +1,15 @@
 import socket
+from pathlib import Path
 
 import pytest
 from django.core.management import CommandError, call_command
 from django.db import connection
+from django.templatetags.static import static
 from pytest_django.fixtures import Settings
 
 from catalog.models import User
+from config.demo.programs import programs
+from config.management.commands.demo import prepare_static_files
 
 
 def test_a_busy_port_is_said_at_once_with_another_to_try() -> None:
@@ -34,6 +38,21 @@ def test_a_foreign_database_is_never_reset(db: None, settings: Settings, free_po
 
     with pytest.raises(CommandError, match="RESET deletes only the demo's own database"):
         call_command("demo", "--reset", "--port", str(free_port))
+
+
+def test_on_a_foreign_database_pages_have_their_styles_and_ask_for_no_tls(settings: Settings, tmp_path: Path) -> None:
+    settings.IS_DATABASE_EMBEDDED = False
+    settings.STATIC_ROOT = tmp_path / "staticfiles"
+    settings.STATICFILES_FINDERS = ["django.contrib.staticfiles.finders.FileSystemFinder"]  # ours: a second less
+    manifest = {"BACKEND": "whitenoise.storage.CompressedManifestStaticFilesStorage"}
+    settings.STORAGES = settings.STORAGES | {"staticfiles": manifest}
+
+    prepare_static_files()
+
+    assert (settings.STATIC_ROOT / static("because.css").rpartition("/")[2]).exists()
+    assert static("because.css") != "/static/because.css"
+    web = programs(port=1)[0]
+    assert (web.name, web.environment["HTTPS"]) == ("web", "0")
 
 
 @pytest.fixture

@@ -1,5 +1,7 @@
 import io
 import socket
+from pathlib import Path
+from urllib.request import urlopen
 
 import psutil
 import pytest
@@ -22,6 +24,10 @@ def port(process_environment: dict[str, str], monkeypatch: pytest.MonkeyPatch) -
         return int(probe.getsockname()[1])
 
 
+def _has_torch(pid: int) -> bool:
+    return "libtorch" in Path(f"/proc/{pid}/maps").read_text()
+
+
 def _is_alive(pid: int) -> bool:
     return psutil.pid_exists(pid) and psutil.Process(pid).status() != psutil.STATUS_ZOMBIE
 
@@ -37,6 +43,12 @@ def test_web_workers_and_beat_start_are_found_well_and_stop_without_a_trace(port
         started = {process.pid for process in psutil.Process().children(recursive=True)} - before
 
         assert answers(port)
+        for path in ("/", "/products/", "/how/", "/admin/login/", "/api/v1/schema/"):
+            with urlopen(f"http://127.0.0.1:{port}{path}") as response:
+                assert response.status == 200, path
+        web = [pid for pid in started if "gunicorn" in psutil.Process(pid).cmdline()]
+        assert len(web) == 3
+        assert not any(_has_torch(pid) for pid in web)
         now = timezone.now()
         assert [check(now).level for check in (diagnosis.workers, diagnosis.beat, diagnosis.live_run)] == [
             Level.OK,
