@@ -17,6 +17,15 @@ from recommendations.ml.repeats import Repeats
 TEXT = "text"  # the part of title and description
 
 
+@torch.no_grad()
+def _table(values: int, width: int) -> nn.Embedding:
+    """Vectors of values from 1; 0 is none of them, adds nothing, and is never learnt."""
+    table = nn.Embedding(values + 1, width, padding_idx=0)
+    nn.init.normal_(table.weight, std=0.02)
+    table.weight[0] = 0.0
+    return table
+
+
 class ProductVectors(nn.Module):
     """Additive product vectors: id + each attribute + projected text. Nothing non-linear after the sum, so a score
     splits exactly.
@@ -35,14 +44,11 @@ class ProductVectors(nn.Module):
     ):
         super().__init__()
         self.id_dropout = config.id_dropout
-        self.ids = nn.Embedding(products + 1, config.width, padding_idx=0)
-        nn.init.normal_(self.ids.weight, std=0.02)
+        self.ids = _table(products, config.width)
         self.names = list(attributes) if config.uses_attributes else []
         self.attributes = nn.ModuleDict()
         for name in self.names:
-            table = nn.Embedding(sizes[name] + 1, config.width, padding_idx=0)
-            nn.init.normal_(table.weight, std=0.02)
-            self.attributes[name] = table
+            self.attributes[name] = _table(sizes[name], config.width)
             self.register_buffer(f"values_{name}", attributes[name].long(), persistent=False)
         self.projection: nn.Linear | None = None
         if config.uses_texts and texts_IW is not None:

@@ -3,6 +3,8 @@
 import numpy as np
 import torch
 
+from recommendations.ml.config import ModelConfig
+from recommendations.ml.model import ProductVectors
 from tests.recommendations.ml.made import random_model, texts_of
 
 
@@ -35,3 +37,17 @@ def test_frozen_texts_are_no_weights() -> None:
 
     assert "products.texts_IW" not in model.state_dict()
     assert "products.projection.weight" in model.state_dict()
+
+
+def test_what_is_not_known_of_a_product_adds_nothing_and_several_values_are_their_mean() -> None:
+    values = torch.tensor([[0, 0], [0, 0], [3, 0], [1, 3]])
+
+    vectors = ProductVectors(ModelConfig(width=8), 3, {"other": values}, {"other": 3})
+
+    part = vectors.part("other", torch.arange(4))
+    table = vectors.attributes["other"]
+    assert isinstance(table, torch.nn.Embedding)
+    assert not part[:2].any()
+    assert torch.equal(part[2], table.weight[3])
+    assert torch.allclose(part[3], (table.weight[1] + table.weight[3]) / 2, rtol=0, atol=1e-7)
+    assert torch.equal(vectors(torch.tensor([1]))[0], vectors.ids.weight[1])
