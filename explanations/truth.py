@@ -17,7 +17,7 @@ TOKEN = re.compile(r"⟦([a-j]+)⟧")
 NUMBER = re.compile(r"\d[\d,]*")
 BECAUSE = re.compile(r"\bbecause\b|因为", re.IGNORECASE)
 CONSTANTS = {1, 9, 10, 1_000}  # "fewer than 1 in 1,000", "more than 9 in 10"
-DAYS_IN = (1, 7, 30)  # an interval in days, weeks or months
+DAYS_IN = (1, 7, 30.44)  # an interval in days, weeks or months, as it is said
 
 
 def unsupported(
