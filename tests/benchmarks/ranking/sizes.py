@@ -56,13 +56,14 @@ def measured(name: str, folder: Path, cap: float) -> dict[str, Any]:
     total = sum(1 for _ in batches.epoch(1))
     parameters = sum(value.numel() for value in build(model_config, catalogue, kinds).parameters())
     began, steps = time.process_time(), 0
-    stepped = began
+    first = stepped = began  # when the first step and the last one began
 
     def check() -> None:
         """Called before every step."""
-        nonlocal steps, stepped
+        nonlocal steps, first, stepped
         stepped = time.process_time()
-        if stepped - began > cap:
+        first = first if steps else stepped
+        if stepped - first > cap:
             raise CapReached
         steps += 1
 
@@ -70,9 +71,9 @@ def measured(name: str, folder: Path, cap: float) -> dict[str, Any]:
     try:
         _, epochs = train(model_config, config, data, check=check)
         ndcg = round(epochs[0].ndcg, 5)
-        spent = (stepped - began) * steps / max(steps - 1, 1)  # the last step is as long as the others
+        spent = (stepped - first) * steps / max(steps - 1, 1)  # the last step is as long as the others
     except CapReached:
-        spent = stepped - began
+        spent = stepped - first
     return {
         "size": name,
         "parameters": parameters,

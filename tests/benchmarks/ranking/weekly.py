@@ -148,7 +148,7 @@ def table(kept: dict[str, Any]) -> str:
                 )
     complete = [week for week in weeks if all(f"{way}-{week}" in results for way in WAYS)]
     if complete:
-        lines += ["", f"## All {len(complete)} weeks", "", *_together(results, complete)]
+        lines += ["", f"## Weeks finished: {len(complete)} of {kept['weeks']}", "", *_together(results, complete)]
     return "\n".join([*lines, ""])
 
 
