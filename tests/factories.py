@@ -219,7 +219,7 @@ class ImportRejectionFactory(ModelFactory[ImportRejection]):
     row = Sequence(lambda n: n + 2)
     field = "occurred_at"
     value = "31/02/2011"
-    code = "not_a_time"
+    code = "bad_time"
     remedy = "Write it like 2011-02-28T12:00:00Z."
 
 

@@ -226,7 +226,7 @@ class ImportRejectionAdmin(BatchWritten[ImportRejection], BigTableAdmin[ImportRe
     list_display = ("row", "source_link", "field", "value", "code", "remedy")
     list_select_related = ("source",)
     search_fields = ("code__exact",)
-    search_help_text = gettext_lazy("A whole code, like not_a_time.")
+    search_help_text = gettext_lazy("A whole code, like bad_time.")
 
     @admin.display(description=gettext_lazy("import"))
     def source_link(self, rejection: ImportRejection) -> str:
