@@ -28,7 +28,9 @@ class WhyNotQuery(ShopperQuery, LanguageQuery):
 class PartSerializer(serializers.Serializer[Any]):
     """One part of the difference in score."""
 
-    code = serializers.CharField(help_text="id, an attribute of the product, bias, recent_popularity, or repeat: that it was bought before.")
+    code = serializers.CharField(
+        help_text="id, an attribute of the product, bias, recent_popularity, or repeat: that it was bought before."
+    )
     name = serializers.CharField()
     difference = serializers.FloatField(help_text="This product's part minus that of the last one shown.")
 

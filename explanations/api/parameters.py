@@ -22,7 +22,9 @@ from explanations.phrasing.parts import part_name
 class CriterionSerializer(serializers.Serializer[Any]):
     """One part of the score."""
 
-    code = serializers.CharField(help_text="id, an attribute of products, bias, recent_popularity, or repeat: that it was bought before.")
+    code = serializers.CharField(
+        help_text="id, an attribute of products, bias, recent_popularity, or repeat: that it was bought before."
+    )
     name = serializers.CharField()
     weight = serializers.FloatField(help_text="Its mean size over all personal recommendations, as a share of all.")
     depends_on_history = serializers.BooleanField(help_text="False: it is the same for everybody.")
