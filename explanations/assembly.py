@@ -67,6 +67,7 @@ def contracts(shared: "Context", found: Findings, units: list[Units]) -> list[tu
         replayed.rank_BKV.tolist(),
         found.holds_BK3.tolist(),
         screened.screening.chosen_BK3.tolist(),
+        screened.screening.removed_BK3.tolist(),
         screened.screening.opposing_BK2.tolist(),
         screened.group.category_BK.tolist(),
         found.verified.change_BK.tolist(),
@@ -100,6 +101,7 @@ class _Row(NamedTuple):
     rank: list[list[int]]
     holds: list[list[bool]]
     chosen: list[list[int]]
+    removed: list[list[int]]
     opposing: list[list[int]]
     category: list[int]
     change: list[int]
@@ -253,7 +255,7 @@ class _Row(NamedTuple):
         rank = self.rank[k][variant]
         return Counterfactual(
             strength=Strength.LEAVES_LIST if rank > SHOWN else Strength.LOSES_PLACE,
-            removed=tuple(self._id(self.own.items[unit]) for unit in self.chosen[k][:size] if unit >= 0),
+            removed=tuple(self._id(self.own.items[unit]) for unit in self.removed[k][:size] if unit >= 0),
             rank=rank,
             replacement_id=self._id(self.taker[k]),
         )

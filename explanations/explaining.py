@@ -24,10 +24,9 @@ from explanations.verification import (
     GROUP,
     ONLY_SINGLE,
     OPPOSING,
-    PAIR,
     REASONS_ALONE,
+    REMOVED,
     SINGLE,
-    TRIPLE,
     Asked,
     Candidates,
     Replay,
@@ -38,7 +37,7 @@ from explanations.verification import (
 from recommendations.ml.model import Recommender
 from recommendations.ml.ranking import in_order
 
-CHANGES = (SINGLE, PAIR, TRIPLE)  # what a counterfactual removes: one unit, two, three
+CHANGES = (SINGLE, REMOVED, REMOVED + 1)  # what a counterfactual removes: one unit, two, three
 PLAUSIBLE = 0.5  # of the floor: what screening finds below that does not reach it on the whole catalogue
 LEADERS = 64
 
@@ -113,10 +112,10 @@ def verified(
     model: Recommender, cases: Cases, found: Ranked, screen: Screened, shared: Reading | None, *, floor: float
 ) -> Verified:
     """1. What may become a claim: each reason alone, what speaks against. 2. Only where that leaves a question open:
-    the group, where no reason holds, and what two or three reasons do together, where one does not move the product.
+    the group, where no reason holds, and what two or three units do together, where one does not move the product.
     """
     chosen_BK3, opposing_BK2 = screen.screening.chosen_BK3, screen.screening.opposing_BK2
-    visible = variants(cases, chosen_BK3, opposing_BK2, screen.group.lines_BKL)
+    visible = variants(cases, screen.screening, screen.group.lines_BKL)
     batch, shown = chosen_BK3.shape[:2]
     column_BK, real_BK = found.column_BK[:, :shown], found.exists_BK[:, :shown]
     place_BK = torch.arange(1, shown + 1).expand(batch, -1)
@@ -136,11 +135,9 @@ def verified(
     stays_BK = first.rank_BKV[..., SINGLE] <= first.rank_BKV[..., FULL]
     open_BK = ~holds(first, REASONS_ALONE, floor).any(-1) & (screen.group.category_BK > 0) & real_BK
     asked = Asked.nothing(visible.shape[:3])
-    asked.rank_BKV[..., PAIR], asked.rank_BKV[..., TRIPLE] = (
-        stays_BK & reason_BK3[..., 1],
-        stays_BK & reason_BK3[..., 2],
-    )
-    asked.place_BKV[..., PAIR] = asked.place_BKV[..., TRIPLE] = place_BK
+    tried_BK3 = (screen.screening.removed_BK3 != NOTHING) & (real_BK & stays_BK).unsqueeze(-1)
+    asked.rank_BKV[..., REMOVED : REMOVED + 2] = tried_BK3[..., 1:]
+    asked.place_BKV[..., REMOVED : REMOVED + 2] = place_BK.unsqueeze(-1)
     asked.log_p_BKV[..., GROUP] = asked.rank_BKV[..., GROUP] = open_BK
     second = answered(rows, column_BK, found.candidates, asked, found.pool_BN[:, :LEADERS])
     replay = Replay(
@@ -155,7 +152,7 @@ def verified(
 
 
 def smallest_change(replayed: Replay) -> Tensor:
-    """[B, K] the first of E1, E1 E2, E1 E2 E3 whose removal worsens the rank; -1 where none does."""
+    """[B, K] the first of one, two, three units whose removal worsens the rank; -1 where none does."""
     rank = replayed.rank_BKV
     moved = torch.stack([rank[..., variant] > rank[..., FULL] for variant in CHANGES], dim=-1)
     first = torch.tensor(CHANGES)[moved.int().argmax(-1)]

@@ -13,6 +13,7 @@ from torch import Tensor
 
 from explanations.methods import partition, pools
 from explanations.methods.choosing import REASONS
+from explanations.methods.occlusion import Screening
 from explanations.methods.own import Own, shown_units
 from explanations.methods.partition import Floats, Numbers
 from explanations.methods.reading import Reading
@@ -27,7 +28,8 @@ ONLY_SINGLE = 5  # three: only E1, only E2, only E3
 PAIR, TRIPLE = 8, 9  # without E1 E2; without E1 E2 E3
 OPPOSING = 10  # two: without O1, without O2
 GROUP = 12  # without the category that carries most
-VARIANTS = 13
+REMOVED = 13  # two: without the first two, the first three of those whose removal is tried together
+VARIANTS = 15
 REASONS_ALONE = slice(SINGLE, SINGLE + REASONS)
 CUT = math.log(1 / 0.9)  # a tenth of the probability
 TILE = 32  # rows at once: always so many, that a row's numbers do not depend on how many there are
@@ -133,8 +135,9 @@ def holds(replayed: Replay, variants: slice, floor: float) -> Tensor:
     return (delta >= floor) & (worse | (delta >= CUT))
 
 
-def variants(cases: Cases, chosen_BK3: Tensor, opposing_BK2: Tensor, group_BKL: Tensor) -> Tensor:
+def variants(cases: Cases, found: Screening, group_BKL: Tensor) -> Tensor:
     """[B, K, V, L] what each variant of a product's history leaves visible."""
+    chosen_BK3, removed_BK3, opposing_BK2 = found.chosen_BK3, found.removed_BK3, found.opposing_BK2
     products = chosen_BK3.shape[1]
     real = cases.real_BL.unsqueeze(1).expand(-1, products, -1)
     one = [chosen_BK3[..., k : k + 1] for k in range(REASONS)]
@@ -144,6 +147,7 @@ def variants(cases: Cases, chosen_BK3: Tensor, opposing_BK2: Tensor, group_BKL: 
     views += [without(cases, chosen_BK3[..., :2]), without(cases, chosen_BK3)]
     views += [without(cases, opposing_BK2[..., k : k + 1]) for k in range(2)]
     views += [real & ~group_BKL]
+    views += [without(cases, removed_BK3[..., :2]), without(cases, removed_BK3)]
     return torch.stack(views, dim=2)
 
 

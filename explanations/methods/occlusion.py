@@ -18,11 +18,13 @@ class Screening(NamedTuple):
     """`delta_BUK`: log p lost when a unit is left out, against the pool; -inf where there is no unit.
 
     `chosen_BK3`: units that are named together, the one whose removal costs most first, -1 where none helps.
+    `removed_BK3`: units that are tried when it is asked what would move a product away, the same one first.
     `opposing_BK2`: units whose removal helps the product most, -1 where there is none.
     """
 
     delta_BUK: Tensor
     chosen_BK3: Tensor
+    removed_BK3: Tensor
     opposing_BK2: Tensor
 
 
@@ -74,8 +76,13 @@ def screen(
     """Leave out each unit, then choose what is named together."""
     left = leave_one_out(model, cases, pool, vectors_BKD, offset_BK, shared, sight)
     worth = Worth(model, cases, pool, vectors_BKD, offset_BK, shared, sight, left.full_BK, left.empty_BK, sufficiency)
-    sets_BK3 = chosen(worth, left.delta_BUK, tried=tried, short=short)
-    return Screening(left.delta_BUK, strongest_first(sets_BK3, left.delta_BUK), _opposing(cases, left.delta_BUK))
+    found = chosen(worth, left.delta_BUK, tried=tried, short=short)
+    return Screening(
+        left.delta_BUK,
+        strongest_first(found.named_BK3, left.delta_BUK),
+        found.removed_BK3,
+        _opposing(cases, left.delta_BUK),
+    )
 
 
 def _opposing(cases: Cases, delta_BUK: Tensor) -> Tensor:

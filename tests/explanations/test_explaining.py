@@ -14,7 +14,19 @@ from explanations.methods.grouping import groups
 from explanations.methods.own import own
 from explanations.methods.reading import last_block
 from explanations.methods.removal import NOTHING, Cases, cases, read, states
-from explanations.verification import CUT, EMPTY, FULL, GROUP, ONLY_SINGLE, OPPOSING, PAIR, SINGLE, TRIPLE, Candidates
+from explanations.verification import (
+    CUT,
+    EMPTY,
+    FULL,
+    GROUP,
+    ONLY_SINGLE,
+    OPPOSING,
+    PAIR,
+    REMOVED,
+    SINGLE,
+    TRIPLE,
+    Candidates,
+)
 from recommendations.ml.history import History, gap_bucket
 from recommendations.ml.model import Recommender
 from recommendations.ml.repeats import SCALE
@@ -85,6 +97,7 @@ class Explained:
     def kept(self, row: int, k: int, variant: int) -> list[int]:
         """The lines that a variant leaves."""
         chosen = self.screened.screening.chosen_BK3[row, k].tolist()
+        removed = self.screened.screening.removed_BK3[row, k].tolist()
         against = self.screened.screening.opposing_BK2[row, k].tolist()
         numbers, items = self.cases.unit_BL[row].tolist(), self.cases.history.items_BL[row].tolist()
         real = [place for place, unit in enumerate(numbers) if unit >= 0]
@@ -103,6 +116,8 @@ class Explained:
             SINGLE + 2: chosen[2:],
             PAIR: chosen[:2],
             TRIPLE: chosen,
+            REMOVED: removed[:2],
+            REMOVED + 1: removed,
             OPPOSING: against[:1],
             OPPOSING + 1: against[1:],
         }[variant]
@@ -163,9 +178,13 @@ def test_a_question_is_asked_where_a_claim_may_follow(seed: int, uses_repeats: b
         assert int(made.verified.taker_BK[row, k]) == (
             made.order(row, made.kept(row, k, moved[0]))[0][k] if moved else int(made.verified.taker_BK[row, k])
         )
-        if rank[SINGLE] <= k + 1 and 1 in reasons:
-            assert rank[PAIR] > 0
-            assert 2 not in reasons or rank[TRIPLE] > 0
+        removed = made.screened.screening.removed_BK3[row, k].tolist()
+        assert removed[0] == chosen[row, k, 0]
+        is_open = rank[SINGLE] <= k + 1
+        assert (rank[REMOVED] > 0, rank[REMOVED + 1] > 0) == (
+            is_open and removed[1] != NOTHING,
+            is_open and removed[2] != NOTHING,
+        )
 
 
 @few

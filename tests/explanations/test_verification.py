@@ -47,7 +47,9 @@ class Setting:
 
     def every_variant(self) -> Tensor:
         group_BKL = torch.zeros(*self.items_BK.shape, self.cases.unit_BL.shape[1], dtype=torch.bool)
-        return variants(self.cases, self.sets_BK3, self.sets_BK3[..., :2].flip(-1), group_BKL)
+        delta_BUK = torch.zeros(*self.cases.unit_item_BU.shape, SHOWN)
+        found = occlusion.Screening(delta_BUK, self.sets_BK3, self.sets_BK3.roll(1, 0), self.sets_BK3[..., :2].flip(-1))
+        return variants(self.cases, found, group_BKL)
 
     def replay(
         self,
