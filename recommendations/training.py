@@ -293,21 +293,19 @@ def _calibrate_events(
 
 
 def _live_metrics(arrays: Arrays, test: evaluation.Question) -> dict[str, Any] | None:
-    """The live version asked the same question; None where there is none or its catalogue differs too much.
-
-    Its products are put in this snapshot's numbers; products it does not know get no score.
-    """
+    """The live version asked the same question in its own numbers; None where there is none."""
     live = Run.objects.live().select_related("version").first()
     if live is None:
         return None
-    loaded = inference.loaded(live.version)
-    if not np.array_equal(loaded.bundle.product_ids, arrays.product_ids) or not np.array_equal(
-        loaded.bundle.event_type_ids, arrays.kinds.event_type_ids
-    ):
-        return None
-    return {
-        kind: {"transformer": measures} for kind, measures in evaluation.measured(loaded.bundle.model, test).items()
-    }
+    bundle = inference.loaded(live.version).bundle
+    known = evaluation.renumbered(
+        test,
+        products_I=transfer.places(arrays.product_ids[1:].tolist(), bundle.product_ids[1:].tolist()),
+        types_T=bundle.kinds.numbers(arrays.kinds.event_type_ids, arrays.kinds.lows),
+        products=bundle.catalogue.products,
+        is_target=bundle.kinds.is_target,
+    )
+    return {kind: {"transformer": measures} for kind, measures in evaluation.measured(bundle.model, known).items()}
 
 
 def _repeat_buyers(histories: Histories, products: int) -> Ints:

@@ -2,7 +2,7 @@
 
 # E shoppers.
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -60,6 +60,28 @@ def _kept(targets: NextBaskets, row: Ints, kept: Bools) -> NextBaskets:
         items=targets.items[kept],
         now=targets.now,
     )
+
+
+def renumbered(asked: Question, *, products_I: Ints, types_T: Ints, products: int, is_target: Bools) -> Question:
+    """The same question for a model with other numbers: `products_I` [I + 1] and `types_T` [T + 1] say which, 0 for
+    what it does not know. Unknown lines are masked, unknown targets cannot be hit; who is asked for what stays.
+    """
+    histories = replace(
+        asked.histories,
+        items=products_I[asked.histories.items].astype(np.int32),
+        types=types_T[asked.histories.types].astype(np.int32),
+        is_target=is_target,
+    )
+    popularity_I = None
+    if asked.popularity_I is not None:
+        popularity_I = torch.zeros(products + 1)
+        popularity_I[torch.from_numpy(products_I)] = asked.popularity_I
+        popularity_I[0] = 0.0
+    by_kind = {
+        kind: replace(targets, items=products_I[targets.items].astype(np.int32))
+        for kind, targets in asked.by_kind.items()
+    }
+    return Question(histories=histories, products=products, popularity_I=popularity_I, by_kind=by_kind)
 
 
 def measure(ranked: Ints, targets: NextBaskets, products: int) -> tuple[dict[str, float], dict[str, Floats]]:

@@ -1,7 +1,7 @@
 """Beginning with what an earlier model learnt, of this shop or another one."""
 
 # I products, V values of an attribute, T kinds. Number 0 is padding everywhere.
-from collections.abc import Sequence
+from collections.abc import Hashable, Sequence
 
 import numpy as np
 import torch
@@ -16,7 +16,7 @@ BY_KIND = ("types.weight", "aims")
 PROJECTION = "products.projection.weight"
 
 
-def places(now: Sequence[str], earlier: Sequence[str]) -> Ints:
+def places(now: Sequence[Hashable], earlier: Sequence[Hashable]) -> Ints:
     """[len(now) + 1] where each key stood earlier, 0 where it did not; keys are numbered from 1."""
     position = {key: number for number, key in enumerate(earlier, start=1)}
     return np.asarray([0, *(position.get(key, 0) for key in now)], np.int64)
