@@ -228,8 +228,8 @@ class _Row(NamedTuple):
         for position, unit in enumerate(self.opposing[k]):
             variant = OPPOSING + position
             delta = self.log_p[k][FULL] - self.log_p[k][variant]
-            if not delta <= -self.shared.floor:
-                continue
+            if not delta <= -self.shared.floor or self.rank[k][variant] > self.rank[k][FULL]:
+                continue  # likelier, but behind what gains even more: "drops without it" would not speak against it
             result.append(
                 Reason(
                     type=ReasonType.INTERACTION,

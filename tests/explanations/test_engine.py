@@ -240,6 +240,14 @@ def test_ranks_follow_the_slate_and_only_reasons_that_hold_are_verified(world: W
             assert all(reason.delta < 0 for reason in stated.opposing)
 
 
+def test_what_speaks_against_a_product_never_holds_it_up(world: World) -> None:
+    found = [stated for slate in home(world.shoppers).values() for stated in slate.contracts]
+    against = [(stated.target.rank, reason) for stated in found for reason in stated.opposing]
+
+    assert against
+    assert all(reason.delta < 0 and (reason.rank_without or 0) <= rank for rank, reason in against)
+
+
 def test_slates_do_not_depend_on_who_is_computed_beside(world: World) -> None:
     together = home(world.shoppers)
 
