@@ -23,6 +23,9 @@ COLUMNS = ("import", "row", "value", "interaction", "event_id", "occurred_at", "
 class QualityReportAdmin(BatchWritten[QualityReport]):
     list_display = ("id", "cutoff_at", "rows_read", "rows_usable", "usable_share", "created_at")
     list_display_links = ("id", "cutoff_at")
+    list_filter = ("cutoff_at",)
+    search_fields = ("=id",)
+    search_help_text = _("The number of a report.")
     ordering = ("-id",)
     fields = ("cutoff_at", "created_at", "rows_read", "rows_usable")
     change_form_template = "admin/catalog/qualityreport/report.html"

@@ -1,7 +1,7 @@
 """What was measured of a version, what audits found, and what a language model made of the lines."""
 
 from django.contrib import admin
-from django.db.models import Model
+from django.db.models import Model, QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404
 from django.urls import URLPattern, path, reverse
@@ -14,13 +14,31 @@ from catalog.admin_acts import Act, ask
 from catalog.admin_links import row_url, tag
 from catalog.batch_written import BatchWritten
 from explanations import publishing
-from explanations.models import Audit, Rewriting, VersionCheck
+from explanations.models import Audit, FrozenCounts, Rewriting, VersionCheck
 
 
 @admin.register(VersionCheck)
 class VersionCheckAdmin(BatchWritten[VersionCheck], admin.ModelAdmin[VersionCheck]):
     list_display = ("version", "placebo_floor", "created_at")
+    list_filter = ("created_at",)
     list_select_related = ("version",)
+    search_fields = ("=version__id",)
+    search_help_text = gettext_lazy("The number of a model version.")
+
+
+@admin.register(FrozenCounts)
+class FrozenCountsAdmin(BatchWritten[FrozenCounts], admin.ModelAdmin[FrozenCounts]):
+    """Of which runs the counts of popularity are kept; the counts themselves are bytes."""
+
+    list_display = ("run", "created_at")
+    list_filter = ("created_at",)
+    list_select_related = ("run",)
+    search_fields = ("=run__id",)
+    search_help_text = gettext_lazy("Number of the run.")
+    fields = ("run", "created_at")
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[FrozenCounts]:
+        return super().get_queryset(request).defer("recent_popularity")
 
 
 @admin.register(Rewriting)
@@ -29,6 +47,7 @@ class RewritingAdmin(BatchWritten[Rewriting], admin.ModelAdmin[Rewriting]):
 
     list_display = ("source", "text", "rejection", "answer", "language", "created_at")
     list_filter = ("language", ("rejection", admin.AllValuesFieldListFilter))
+    search_fields = ("source",)
     show_facets = admin.ShowFacets.ALWAYS
     ordering = ("-created_at", "-pk")
 
@@ -36,7 +55,9 @@ class RewritingAdmin(BatchWritten[Rewriting], admin.ModelAdmin[Rewriting]):
 @admin.register(Audit)
 class AuditAdmin(BatchWritten[Audit], admin.ModelAdmin[Audit]):
     list_display = ("id", "outcome", "run", "created_at", "slates", "moved_on", "failures", "acknowledged_by", "act")
-    list_filter = ("is_passed",)
+    list_filter = ("is_passed", "created_at")
+    search_fields = ("=run__id",)
+    search_help_text = gettext_lazy("Number of the run.")
     list_select_related = ("run", "acknowledged_by")
     ordering = ("-created_at", "-id")
 

@@ -155,6 +155,8 @@ class ShardAdmin(BatchWritten[Shard]):
         "error",
     )
     list_filter = ("state", "kind", "run")
+    search_fields = ("=run__id",)
+    search_help_text = gettext_lazy("Number of the run.")
     list_select_related = ("run",)
     ordering = ("-id",)
     list_max_show_all = 1000

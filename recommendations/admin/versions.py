@@ -19,8 +19,9 @@ from django.utils.translation import gettext_lazy
 from catalog.admin_acts import Act, Refused, ask
 from catalog.admin_links import list_url, pretty_json, row_link, row_url, tag
 from catalog.batch_written import BatchWritten
+from catalog.paging import BigTableAdmin
 from recommendations import figures, services, standing
-from recommendations.models import ArtifactChunk, ModelVersion, Snapshot, TrainingEpoch
+from recommendations.models import ArtifactChunk, ModelVersion, Snapshot, TextVector, TrainingEpoch
 from recommendations.training_form import TrainingForm
 
 
@@ -29,6 +30,9 @@ class SnapshotAdmin(BatchWritten[Snapshot]):
     list_display = ("id", "cutoff_at", "validation_from", "test_from", "size", "report_link", "versions_link")
     list_display_links = ("id", "cutoff_at")
     list_select_related = ("report",)
+    list_filter = ("cutoff_at",)
+    search_fields = ("=id", "checksum")
+    search_help_text = gettext_lazy("The number or the checksum of a snapshot.")
     ordering = ("-id",)
     fields = ("cutoff_at", "validation_from", "test_from", "report_link", "counts_text", "checksum", "created_at")
     readonly_fields = ("report_link", "counts_text")
@@ -213,6 +217,8 @@ class TrainingEpochAdmin(BatchWritten[TrainingEpoch]):
     list_display = ("id", "version_link", "number", "loss", "validation_ndcg", "seconds")
     list_select_related = ("version",)
     list_filter = ("version",)
+    search_fields = ("=version__id",)
+    search_help_text = gettext_lazy("The number of a model version.")
     ordering = ("-id",)
 
     @admin.display(description=gettext_lazy("model version"), ordering="version")
@@ -225,6 +231,7 @@ class ArtifactChunkAdmin(BatchWritten[ArtifactChunk]):
     """Weights in pieces; the bytes themselves are never loaded by a page."""
 
     list_display = ("name", "index", "size", "checksum", "created_at")
+    list_filter = ("created_at",)
     search_fields = ("name",)
     ordering = ("-id",)
     fields = ("name", "index", "size", "checksum", "created_at")
@@ -236,3 +243,20 @@ class ArtifactChunkAdmin(BatchWritten[ArtifactChunk]):
     @admin.display(description=gettext_lazy("size"))
     def size(self, chunk: ArtifactChunk) -> str:
         return filesizeformat(chunk.bytes)  # type: ignore[attr-defined]  # annotated above
+
+
+@admin.register(TextVector)
+class TextVectorAdmin(BatchWritten[TextVector], BigTableAdmin[TextVector]):
+    """Which texts are encoded; the numbers themselves are never loaded by a page."""
+
+    list_display = ("id", "encoder", "digest_text", "created_at")
+    search_fields = ("encoder",)
+    fields = ("encoder", "digest_text", "created_at")
+    readonly_fields = ("digest_text",)
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[TextVector]:
+        return super().get_queryset(request).defer("vector")
+
+    @admin.display(description=gettext_lazy("digest of the text"))
+    def digest_text(self, row: TextVector) -> str:
+        return bytes(row.digest).hex()

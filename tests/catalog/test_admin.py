@@ -309,7 +309,14 @@ def test_what_was_shown_is_found_by_shopper_and_names_its_products(admin: Client
     assert f'<a href="/admin/catalog/product/{cup.pk}/change/">Blue cup</a>, #1000000000' in page
 
 
-def test_every_model_of_the_catalogue_is_in_the_admin() -> None:
+def test_every_model_is_in_the_admin_and_can_be_searched() -> None:
     from django.apps import apps
 
-    assert [model for model in apps.get_app_config("catalog").get_models() if model not in site._registry] == []
+    ours = [
+        model
+        for app in ("catalog", "recommendations", "explanations")
+        for model in apps.get_app_config(app).get_models()
+    ]
+
+    assert [model for model in ours if model not in site._registry] == []
+    assert [model for model in ours if not site._registry[model].search_fields] == []
