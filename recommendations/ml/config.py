@@ -53,7 +53,7 @@ class TrainingConfig:
     half_life_days: float = 0.0  # older baskets weigh less; 0: all the same
     auxiliary: float = 0.5  # weight of what is predicted beside, × the strength of its event type
     unwanted: float = 20.0  # how often a product that the shopper does not want stands among the negatives
-    ignored: float = 20.0  # how often one that the shopper was shown in vain stands among them, for the newest basket
+    ignored: float = 5.0  # how often one that the shopper was shown in vain stands among them, for the newest basket
     fresh_days: float = 0.0  # > 0: train on baskets of so many last days and a sample of older ones, not on all
     replay: float = 1.0  # so many windows of older baskets for each of fresh ones
     seed: int = 1

@@ -47,9 +47,9 @@ def test_each_calibrated_type_has_a_chance_that_is_its_own_on_the_whole_catalogu
         popularity_I=recent,
         kind=kind,
     ):
-        for row, log_p in zip(chosen.tolist(), torch.log_softmax(scores, 1).tolist(), strict=True):
-            for number, value in enumerate(log_p):
-                expected[int(lines.shopper_ids[row]), int(bundle.product_ids[number])] = 0.5 + value / 40
+        for row, chances in zip(chosen.tolist(), VIEWS(torch.log_softmax(scores, 1).double().numpy()), strict=True):
+            for number, chance in enumerate(chances.tolist()):
+                expected[int(lines.shopper_ids[row]), int(bundle.product_ids[number])] = chance
 
     computed = slates(world)
 
