@@ -104,6 +104,7 @@ def _quality(
     floor = max(LEAST, floor)
     values: dict[str, list[Tensor]] = {}
     checked = wrong = 0
+    scoring = explaining = 0.0  # seconds
     like: dict[str, list[float]] = {"stability_neutral_mask": [], "stability_one_more": []}
     for start in range(0, len(rows), BATCH):
         chosen = rows[start : start + BATCH]
@@ -113,6 +114,7 @@ def _quality(
             values.setdefault(name, []).append(value)
         if not is_whole:
             continue
+        scoring, explaining = scoring + made.scoring_seconds, explaining + made.seconds
         count, errors = quality.polarity(model, made, floor, offset)
         checked, wrong = checked + count, wrong + errors
         values.setdefault("optimality@3", []).append(quality.optimality(model, made))
@@ -130,6 +132,10 @@ def _quality(
         found[name] = round(float(column.mean()), 5) if len(column) else 0.0
     if is_whole:
         found |= {"polarity_checked": checked, "polarity_violations": wrong}
+        found |= {
+            "scored_a_second": round(len(rows) / scoring, 1),
+            "explained_a_second": round(len(rows) / explaining, 1),
+        }
         found |= {name: round(float(np.mean(column)), 5) for name, column in like.items() if column}
     return found
 

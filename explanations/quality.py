@@ -2,6 +2,7 @@
 
 # B shoppers, K products, U units, C sets of units, S units of a set.
 import itertools
+import time
 from collections.abc import Iterator
 from dataclasses import replace
 from datetime import datetime
@@ -38,6 +39,8 @@ class Made(NamedTuple):
     screening: occlusion.Screening
     verified: Verified
     category_BK: Tensor
+    scoring_seconds: float
+    seconds: float  # of all, scoring included
 
 
 @torch.inference_mode()
@@ -45,15 +48,19 @@ def explained(
     model: Loaded, histories: Histories, rows: Ints, allowed_BI: Tensor, offset_I: Tensor, now: datetime, floor: float
 ) -> Made:
     recommender = model.bundle.model
+    began = time.perf_counter()
     cases = removal.cases(recommender, histories, rows, now=int(now.timestamp()))
     shared = removal.read(recommender, cases)
     state_BD = removal.states(recommender, cases, cases.real_BL.unsqueeze(1), shared)[:, 0]
     candidates = Candidates.of(allowed_BI, model.vectors_ID, offset_I, own(recommender, cases))
     found = explaining.ranked(state_BD, candidates, PRODUCTS)
+    scored = time.perf_counter()
     groups = grouping.groups(cases, model.bundle.category_ids)
     screened = explaining.screened(recommender, cases, groups, found, shared, shown=PRODUCTS)
     verified = explaining.verified(recommender, cases, found, screened, shared, floor=floor)
-    return Made(cases, shared, found, screened.screening, verified, screened.group.category_BK)
+    ended = time.perf_counter()
+    category_BK = screened.group.category_BK
+    return Made(cases, shared, found, screened.screening, verified, category_BK, scored - began, ended - began)
 
 
 @torch.inference_mode()
