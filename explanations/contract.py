@@ -146,6 +146,7 @@ class Contract:
     provenance: Provenance | None = None
     chances: dict[str, float] = field(default_factory=dict)  # calibrated, by the code of the event type
     extra: dict[str, int] = field(default_factory=dict)  # frozen, rounded counts that a cause names, e.g. buyers
+    withholds: bool = False  # never stored: some of what was verified must not be named to who reads it now
 
     @property
     def band(self) -> Band:

@@ -1,13 +1,14 @@
 """What every surface calls: recommendations joined with their checked reasons."""
 
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+import math
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, replace
 
 from django.db.models import Q
 
 from catalog.models import Category, Interaction, PartnerKey, Product, Shopper
 from catalog.services import NOT_INTERESTED, PURCHASE
-from explanations.contract import Contract, Reason, Status, unpack, unpack_provenance
+from explanations.contract import Contract, Reason, Shares, Status, unpack, unpack_provenance
 from explanations.models import Explanation
 from explanations.wishes import Ranked, in_wished_order, wish_for, wished_less
 from recommendations.models import Placement, Slate
@@ -95,15 +96,15 @@ def recommendations_for(
     sensitive = sensitive_ids(categories)
     wishes = wished_less(shopper) if shopper is not None and shopper.is_personalised else frozenset[int]()
     ranked: list[Ranked] = []
-    for rank, contract in enumerate(contracts, start=1):
-        product = products.get(contract.product_id)
+    for rank, stored in enumerate(contracts, start=1):
+        product, contract = products.get(stored.product_id), _nameable(stored, products, sensitive)
         if (
             product is None
             or not (product.is_active and product.is_available)
             or product.pk in hidden
-            or contract.status is Status.WITHHELD
-            or _cites(contract, invalid)
-            or _names_sensitive(contract, products, sensitive)
+            or stored.status is Status.WITHHELD
+            or contract is None
+            or _cites(stored, invalid)
         ):
             continue
         ranked.append((rank, contract, wish_for(product.category_id, wishes, categories)))
@@ -158,18 +159,18 @@ def recommendation(*, recommendation_id: str, shopper: Shopper | None) -> Recomm
 
     Raises UnknownRecommendation.
     """
-    slate, contract = find(recommendation_id=recommendation_id, shopper=shopper)
+    slate, stored = find(recommendation_id=recommendation_id, shopper=shopper)
     if slate.shopper_id is not None and shopper is not None and not shopper.is_personalised:
         raise UnknownRecommendation(recommendation_id)
-    products = Product.objects.in_bulk(_cited_products([contract], slate))
+    products = Product.objects.in_bulk(_cited_products([stored], slate))
     categories = _categories()
-    product = products.get(contract.product_id)
+    product, contract = products.get(stored.product_id), _nameable(stored, products, sensitive_ids(categories))
     if (
         product is None
         or not product.is_active
-        or contract.status is Status.WITHHELD
-        or (shopper is not None and _cites(contract, _broken_citations([contract], shopper)))
-        or _names_sensitive(contract, products, sensitive_ids(categories))
+        or contract is None
+        or stored.status is Status.WITHHELD
+        or (shopper is not None and _cites(stored, _broken_citations([stored], shopper)))
     ):
         raise UnknownRecommendation(recommendation_id)
     rank = int(recommendation_id.partition("-")[2])
@@ -286,15 +287,38 @@ def sensitive_ids(categories: Mapping[int, Category]) -> frozenset[int]:
     return frozenset(pk for pk, category in categories.items() if is_sensitive(category))
 
 
-def _names_sensitive(contract: Contract, products: Mapping[int, Product], sensitive: frozenset[int]) -> bool:
-    """Whether a reason would name something that must not be named."""
-    if not sensitive:
-        return False
-    for reason in _reasons(contract):
-        if reason.category_id in sensitive:
-            return True
-        for evidence in reason.evidence:
-            product = products.get(evidence.product_id)
-            if product is not None and product.category_id in sensitive:
-                return True
-    return False
+def _nameable(contract: Contract, products: Mapping[int, Product], sensitive: frozenset[int]) -> Contract | None:
+    """The contract without reasons that would name what must not be named, and saying so; None where none is left.
+
+    What those carry belongs to the rest of the history then, so that the shares still add up.
+    """
+
+    def is_nameable(reason: Reason) -> bool:
+        cited = (products.get(evidence.product_id) for evidence in reason.evidence)
+        return reason.category_id not in sensitive and all(
+            product is None or product.category_id not in sensitive for product in cited
+        )
+
+    if not sensitive or all(is_nameable(reason) for reason in _reasons(contract)):
+        return contract
+    kept = tuple(reason for reason in contract.reasons if is_nameable(reason))
+    if contract.status is not Status.VERIFIED or not any(reason.is_verified for reason in kept):
+        return None
+    return replace(
+        contract,
+        reasons=kept,
+        opposing=tuple(reason for reason in contract.opposing if is_nameable(reason)),
+        shares=_folded(contract, is_nameable),
+        withholds=any(not is_nameable(reason) for reason in contract.verified_reasons),
+    )
+
+
+def _folded(contract: Contract, is_nameable: Callable[[Reason], bool]) -> Shares | None:
+    shares = contract.shares
+    if shares is None:
+        return None
+    pairs = list(zip(contract.reasons, shares.reasons, strict=False))
+    hidden = math.fsum(share for reason, share in pairs if not is_nameable(reason))
+    return replace(
+        shares, rest=shares.rest + hidden, reasons=tuple(share for reason, share in pairs if is_nameable(reason))
+    )

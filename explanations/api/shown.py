@@ -152,7 +152,9 @@ class Shown:
             "strength": change.strength,
             "rank": change.rank,
             "replacement": self._named(change.replacement_id),
-            "removed": None if is_redacted else [self._named(product) for product in change.removed],
+            "removed": None
+            if is_redacted
+            else [named for product in change.removed if (named := self._named(product)) is not None],
             "text": None if is_redacted else phrased.counterfactual,
         }
 

@@ -38,7 +38,11 @@ def line_of(contract: Contract, names: Names) -> Line:
         case Cause.HISTORY | Cause.HISTORY_GROUP:
             said = [reason for reason in contract.verified_reasons if reason.evidence]
             if contract.status is Status.VERIFIED and said:
-                return _because(_strongest(said), names)
+                strongest = _strongest(said)
+                if not contract.withholds:
+                    return _because(strongest, names)
+                also = compose(_(", and purchases we do not name here"), {})
+                return (*_because(strongest[:1], names), *also)
             return compose(_("Fits your history as a whole; no single reason passed the check"), {})
         case Cause.VIEWED_PRODUCT:
             return _goes_with(contract, names)

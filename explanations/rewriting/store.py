@@ -40,7 +40,9 @@ def reworded(found: Recommendations, phrased: Sequence[Phrased]) -> list[Phrased
     stored = {row.contract_hash: row for row in Rewriting.objects.filter(language=language, contract_hash__in=hashes)}
     result, is_missing = [], False
     for item, said, key in zip(found.items, phrased, hashes, strict=True):
-        source, row = source_of(item.contract, said.segments, language=language), stored.get(key)
+        is_whole = not item.contract.withholds  # else the line is not the one that was reworded
+        source = source_of(item.contract, said.segments, language=language) if is_whole else None
+        row = stored.get(key)
         is_missing = is_missing or (source is not None and (row is None or row.source != source.text))
         result.append(_with(said, source, row))
     if is_missing and cache.add(f"rewriting:{found.slate.pk}:{language}", 1, ASKED_SECONDS):

@@ -181,6 +181,27 @@ def test_a_reason_is_gone_when_its_group_becomes_sensitive(signed_in: Client, sh
     assert "Set of 3 cake tins" not in page(signed_in, "/")
 
 
+@pytest.mark.parametrize(
+    ("language", "line"),
+    [
+        ("en", "Because you bought Regency cakestand 3 tier, and purchases we do not name here"),
+        ("zh-hans", "因为您购买过「Regency cakestand 3 tier」，以及此处不列出的购买"),
+    ],
+)
+def test_a_sensitive_reason_beside_another_is_said_without_its_name(
+    signed_in: Client, shop: Shop, language: str, line: str
+) -> None:
+    hidden = CategoryFactory(path="pharmacy", is_sensitive=True)
+    jam = shop.product("Jam making set with jars")
+    type(jam).objects.filter(pk=jam.pk).update(category=hidden)
+    second = first_id(shop).removesuffix("1") + "2"
+
+    text = page(signed_in, reverse("why", args=[second]), **{"accept-language": language})
+
+    assert line in text
+    assert jam.title not in text
+
+
 def test_a_switched_off_shopper_reads_no_personal_reason(signed_in: Client, shop: Shop) -> None:
     Shopper.objects.update(is_personalised=False)
 
