@@ -30,7 +30,7 @@ class NoQuery(StrictSerializer):
 class ListQuery(StrictSerializer):
     """Which page of a list."""
 
-    cursor = serializers.CharField(required=False, max_length=500, help_text="From `next`; without it the list begins.")
+    cursor = Filled(required=False, max_length=500, help_text="From `next`; without it the list begins.")
     limit = serializers.IntegerField(default=50, min_value=1, max_value=200)
 
 

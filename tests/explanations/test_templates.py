@@ -115,6 +115,7 @@ def contracts() -> Iterator[Contract]:
     for buyers, cause in itertools.product((0, 20, 21, 1_000_000), Cause):
         yield contract(1, cause=cause, extra={"buyers": buyers})
     checked = contract(1, rank=1_234, reasons=(reason(unit(2), rank_without=12_345),))
+    yield replace(checked, withholds=True)
     for strength, count, other in itertools.product(Strength, range(4), (None, 6)):
         change = Counterfactual(
             strength=strength, removed=tuple(range(2, 2 + count)), rank=12_345, replacement_id=other
@@ -124,7 +125,8 @@ def contracts() -> Iterator[Contract]:
     beside = contract(1, cause=Cause.VIEWED_PRODUCT, reasons=context, extra={"beside": 21})
     few = contract(1, cause=Cause.VIEWED_PRODUCT, reasons=context, extra={"beside": 20})
     for stated, probability in itertools.product((checked, beside, few), (0.0001, 0.01, 0.05, 0.2, 0.5, 0.99)):
-        yield replace(stated, target=replace(stated.target, probability=probability), provenance=provenance())
+        target = replace(stated.target, probability=probability)
+        yield replace(stated, target=target, provenance=provenance(), chances={"view": probability})
 
 
 def length(sentence: str, language: str) -> int:
@@ -134,7 +136,7 @@ def length(sentence: str, language: str) -> int:
 
 def sentences(found: Phrased) -> list[str]:
     """All that the panel says."""
-    pieces = [found.counterfactual or "", found.chance, found.provenance or "", found.claim]
+    pieces = [found.counterfactual or "", found.chance, found.provenance or "", found.claim, *found.chances.values()]
     for statement in (*found.reasons, *found.opposing):
         pieces += [statement.title, statement.detail, statement.effect, statement.alone]
     return [piece for piece in pieces if piece]
