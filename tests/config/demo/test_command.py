@@ -1,4 +1,6 @@
+import os
 import socket
+import sys
 from pathlib import Path
 
 import pytest
@@ -9,6 +11,7 @@ from pytest_django.fixtures import Settings
 
 from catalog.models import User
 from config.demo.programs import programs
+from config.management.commands import demo
 from config.management.commands.demo import prepare_static_files
 
 
@@ -38,6 +41,33 @@ def test_a_foreign_database_is_never_reset(db: None, settings: Settings, free_po
 
     with pytest.raises(CommandError, match="RESET deletes only the demo's own database"):
         call_command("demo", "--reset", "--port", str(free_port))
+
+
+def test_a_reset_deletes_the_demos_data_and_begins_anew(
+    settings: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    settings.LOCAL_DIR = tmp_path
+    (tmp_path / "demo.json").write_text("{}")
+    (tmp_path / "snapshots").mkdir()
+    monkeypatch.setattr(sys, "argv", ["manage.py", "demo", "--reset", "--port", "8001"])
+    monkeypatch.setenv("RESET", "1")
+    begun: list[list[str]] = []
+
+    class Begun(Exception):
+        """Instead of another program in this process."""
+
+    def begin(program: str, arguments: list[str]) -> None:
+        begun.append(arguments)
+        raise Begun
+
+    monkeypatch.setattr(os, "execv", begin)
+
+    with pytest.raises(Begun):
+        demo._start_over()
+
+    assert {path.name for path in tmp_path.iterdir()} <= {"lock", "users"}
+    assert begun == [[sys.executable, "manage.py", "demo", "--port", "8001"]]
+    assert "RESET" not in os.environ  # the next one would delete again
 
 
 def test_on_a_foreign_database_pages_have_their_styles_and_ask_for_no_tls(settings: Settings, tmp_path: Path) -> None:
