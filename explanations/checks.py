@@ -57,7 +57,7 @@ def _of_live(version: ModelVersion, *, now: datetime) -> dict[str, Any] | None:
     if run is None or check is None:
         return None
     model = inference.loaded(run.version)
-    lines, rows = _sample(model, now=now)
+    lines, rows = sample(model, now=now)
     offset, shown = inference.offset_I(model, as_of=now), inference.recommendable(model)
     found: dict[str, Any] = {"version": run.version_id, "shoppers": len(rows[:QUALITY])}
     return found | _quality(model, lines, rows[:QUALITY], offset, shown, now, check.placebo_floor, is_whole=False)
@@ -65,7 +65,7 @@ def _of_live(version: ModelVersion, *, now: datetime) -> dict[str, Any] | None:
 
 def measure(model: Loaded, *, now: datetime) -> tuple[float, dict[str, Any]]:
     """The placebo floor, and DEL@3 / INS@3 of our reasons, recency and random on a sample of shoppers."""
-    lines, rows = _sample(model, now=now)
+    lines, rows = sample(model, now=now)
     if not len(rows):
         return 0.0, {"shoppers": 0}
     offset, shown = inference.offset_I(model, as_of=now), inference.recommendable(model)
@@ -140,7 +140,7 @@ def _quality(
     return found
 
 
-def _sample(model: Loaded, *, now: datetime) -> tuple[ShopperLines, Ints]:
+def sample(model: Loaded, *, now: datetime) -> tuple[ShopperLines, Ints]:
     """Shoppers with at least five units, the same for every run of one version on the same data."""
     ids = list(Shopper.objects.filter(is_personalised=True).order_by("pk").values_list("pk", flat=True))
     drawn = np.random.default_rng(0).permutation(np.asarray(ids, np.int64))[: 4 * SAMPLE]

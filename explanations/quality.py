@@ -3,7 +3,7 @@
 # B shoppers, K products, U units, C sets of units, S units of a set.
 import itertools
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from datetime import datetime
 from typing import NamedTuple
@@ -149,7 +149,7 @@ def masked(histories: Histories, rows: Ints, pairs: list[tuple[int, int]]) -> Hi
     return replace(histories, items=items)
 
 
-def likeness(one: Made, other: Made, rows: Iterator[int] | list[int]) -> list[float]:
+def likeness(one: Made, other: Made, rows: Iterable[int]) -> list[float]:
     """Jaccard of the units chosen for the products that stand on both lists, by shopper and product."""
     found = []
     for row in rows:

@@ -134,7 +134,7 @@ def contest(version: ModelVersion) -> list[Table]:
 
 def seeds(version: ModelVersion) -> Table | None:
     """The versions that differ in their seed alone, beside their mean and standard deviation; None for a single one."""
-    measured = list(_same_but_for_the_seed(version))
+    measured = list(same_but_for_the_seed(version))
     if len(measured) < 2:
         return None
     kinds = [kind for kind in KINDS if all(kind in other.metrics for other in measured)]
@@ -161,7 +161,7 @@ def of_seeds(version: ModelVersion) -> list[str]:
     return [f"{table.title}: {', '.join(table.columns)}", *("  " + "  ".join(row) for row in table.rows)]
 
 
-def _same_but_for_the_seed(version: ModelVersion) -> Iterator[ModelVersion]:
+def same_but_for_the_seed(version: ModelVersion) -> Iterator[ModelVersion]:
     """Trained and measured on the same snapshot, in order of their seeds."""
     wanted = _without_seed(version.config)
     trained = ModelVersion.objects.trained().filter(snapshot=version.snapshot_id).order_by("seed", "pk")
