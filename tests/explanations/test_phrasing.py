@@ -385,6 +385,20 @@ def test_numbers_and_names_come_from_the_contract_only(stated: Contract, languag
     assert all(-1 <= each.bar <= 1 and 1 <= each.percent <= 100 for each in statements)
 
 
+@given(stated=CONTRACT, language=st.sampled_from(LANGUAGES))
+@settings(deadline=None, max_examples=300)
+def test_because_is_said_of_what_was_verified_alone(stated: Contract, language: str) -> None:
+    phrased = said(stated, language)
+
+    if BECAUSE.search(phrased.line) or BECAUSE.search(phrased.claim):
+        assert stated.status is Status.VERIFIED
+        held = [each for each in stated.reasons if each.is_verified]
+        assert held
+        unnamed = {unit.product_id for each in stated.reasons for unit in each.evidence}
+        unnamed -= {unit.product_id for each in held for unit in each.evidence}
+        assert not any(PRODUCTS[pk].title in phrased.line for pk in unnamed)
+
+
 def test_titles_cannot_forge_a_sentence() -> None:
     hostile = {
         1: PRODUCTS[1],
