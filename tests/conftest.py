@@ -7,7 +7,10 @@ from collections.abc import Iterator
 import pytest
 from django.conf import settings
 from django.db import connection
+from django.test import Client
 from django.utils import translation
+
+from tests.factories import StaffFactory
 
 
 @pytest.fixture(autouse=True)
@@ -15,6 +18,13 @@ def _english() -> Iterator[None]:
     """A language that one test chose is not the next one's."""
     with translation.override("en"):
         yield
+
+
+@pytest.fixture
+def admin(client: Client, db: None) -> Client:
+    """Staff who may do everything, in the admin."""
+    client.force_login(StaffFactory())
+    return client
 
 
 @pytest.fixture

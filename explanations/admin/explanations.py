@@ -22,6 +22,7 @@ from catalog.paging import BigTableAdmin
 from explanations import absences, charts, dashboard, inspection, promotion, replaying
 from explanations.models import Explanation
 from explanations.phrasing.absences import cause_of, details_of
+from recommendations.admin import slates
 from recommendations.models import ModelVersion, Placement, Run, Slate
 
 
@@ -58,13 +59,7 @@ class ExplanationAdmin(BatchWritten[Explanation], BigTableAdmin[Explanation]):
     def get_search_results(
         self, request: HttpRequest, queryset: QuerySet[Explanation], search_term: str
     ) -> tuple[QuerySet[Explanation], bool]:
-        term = search_term.strip()
-        if not term:
-            return queryset, False
-        if shoppers := list(Shopper.objects.filter(external_id=term).values_list("pk", flat=True)):
-            return queryset.filter(slate__shopper__in=shoppers), False
-        products = list(Product.objects.filter(external_id=term).values_list("pk", flat=True))
-        return queryset.filter(slate__context_product__in=products), False
+        return slates.about(queryset, search_term, slate="slate__"), False
 
     @admin.display(description=gettext_lazy("slate"))
     def slate_link(self, explanation: Explanation) -> str:
@@ -72,12 +67,7 @@ class ExplanationAdmin(BatchWritten[Explanation], BigTableAdmin[Explanation]):
 
     @admin.display(description=gettext_lazy("for"))
     def subject(self, explanation: Explanation) -> str:
-        slate = explanation.slate
-        if slate.shopper is not None:
-            return row_link(slate.shopper)
-        if slate.context_product is not None:
-            return row_link(slate.context_product, slate.context_product.name)
-        return _("everybody")
+        return slates.subject_of(explanation.slate)
 
     @admin.display(description=gettext_lazy("inspector"))
     def look(self, explanation: Explanation) -> str:

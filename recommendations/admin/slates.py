@@ -1,7 +1,9 @@
 """Slates: millions of rows, looked at one by one."""
 
+from typing import TypeVar
+
 from django.contrib import admin
-from django.db.models import QuerySet
+from django.db.models import Model, QuerySet
 from django.http import HttpRequest
 from django.utils.translation import gettext_lazy as _
 
@@ -10,6 +12,31 @@ from catalog.batch_written import BatchWritten
 from catalog.models import Product, Shopper
 from catalog.paging import BigTableAdmin
 from recommendations.models import Slate
+
+M = TypeVar("M", bound=Model)
+
+
+def about(queryset: QuerySet[M], term: str, *, slate: str = "") -> QuerySet[M]:
+    """Rows of a shopper or else of a context product with that external id; all without one. `slate`: the way to it.
+
+    Ids are resolved first: a condition across tables would read the whole big one.
+    """
+    term = term.strip()
+    if not term:
+        return queryset
+    if shoppers := list(Shopper.objects.filter(external_id=term).values_list("pk", flat=True)):
+        return queryset.filter(**{f"{slate}shopper__in": shoppers})
+    products = list(Product.objects.filter(external_id=term).values_list("pk", flat=True))
+    return queryset.filter(**{f"{slate}context_product__in": products})
+
+
+def subject_of(slate: Slate) -> str:
+    """Whom it is for, or beside which product."""
+    if slate.shopper is not None:
+        return row_link(slate.shopper)
+    if slate.context_product is not None:
+        return row_link(slate.context_product, slate.context_product.name)
+    return str(_("everybody"))
 
 
 @admin.register(Slate)
@@ -24,13 +51,7 @@ class SlateAdmin(BatchWritten[Slate], BigTableAdmin[Slate]):
     def get_search_results(
         self, request: HttpRequest, queryset: QuerySet[Slate], search_term: str
     ) -> tuple[QuerySet[Slate], bool]:
-        term = search_term.strip()
-        if not term:
-            return queryset, False
-        if shoppers := list(Shopper.objects.filter(external_id=term).values_list("pk", flat=True)):
-            return queryset.filter(shopper__in=shoppers), False
-        products = list(Product.objects.filter(external_id=term).values_list("pk", flat=True))
-        return queryset.filter(context_product__in=products), False
+        return about(queryset, search_term), False
 
     @admin.display(description=_("run"))
     def run_link(self, slate: Slate) -> str:
@@ -38,11 +59,7 @@ class SlateAdmin(BatchWritten[Slate], BigTableAdmin[Slate]):
 
     @admin.display(description=_("for"))
     def subject(self, slate: Slate) -> str:
-        if slate.shopper is not None:
-            return row_link(slate.shopper)
-        if slate.context_product is not None:
-            return row_link(slate.context_product, slate.context_product.name)
-        return str(_("everybody"))
+        return subject_of(slate)
 
     @admin.display(description=_("products"))
     def products(self, slate: Slate) -> int:

@@ -27,14 +27,7 @@ from tests.factories import (
     ProductFactory,
     QualityReportFactory,
     ShopperFactory,
-    StaffFactory,
 )
-
-
-@pytest.fixture
-def admin(client: Client, db: None) -> Client:
-    client.force_login(StaffFactory())
-    return client
 
 
 @pytest.fixture

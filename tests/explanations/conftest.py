@@ -8,6 +8,13 @@ from celery import current_app
 from django.core.cache import cache
 
 from explanations import asking, tasks
+from tests.explanations.shown import shown_world
+from tests.explanations.test_engine import World
+
+
+@pytest.fixture
+def world(monkeypatch: pytest.MonkeyPatch) -> World:
+    return shown_world(monkeypatch)
 
 
 @pytest.fixture

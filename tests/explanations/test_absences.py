@@ -30,11 +30,6 @@ from tests.factories import (
 pytestmark = pytest.mark.django_db
 
 
-@pytest.fixture
-def world(monkeypatch: pytest.MonkeyPatch) -> World:
-    return shown_world(monkeypatch)
-
-
 def test_every_product_has_the_cause_that_is_true(world: World, worker: list[str]) -> None:
     shopper = world.shoppers[0]
     slate = home_of(shopper)

@@ -8,7 +8,7 @@ from explanations import dashboard
 from explanations.models import VersionCheck
 from recommendations.charts import Series, lines
 from recommendations.models import Run
-from tests.factories import NOON, ModelVersionFactory, StaffFactory
+from tests.factories import NOON, ModelVersionFactory
 from tests.worlds import Shop, live_shop
 
 pytestmark = pytest.mark.django_db
@@ -41,12 +41,6 @@ def shop() -> Shop:
     Run.objects.filter(pk=shop.run.pk).update(summary=SUMMARY)
     VersionCheck.objects.create(version=shop.run.version, placebo_floor=0.0123, measures=MEASURES)
     return shop
-
-
-@pytest.fixture
-def admin(client: Client, db: None) -> Client:
-    client.force_login(StaffFactory())
-    return client
 
 
 def test_figures_come_from_the_live_run(shop: Shop) -> None:

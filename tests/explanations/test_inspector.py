@@ -10,7 +10,7 @@ from explanations import charts, inspection
 from explanations.contract import Shares, Split
 from recommendations.models import Placement, Run, Slate
 from tests import worlds
-from tests.factories import ProductFactory, RunFactory, ShopperFactory, SlateFactory, StaffFactory
+from tests.factories import ProductFactory, RunFactory, ShopperFactory, SlateFactory
 
 INSPECTOR = "admin:explanations_inspector"
 
@@ -18,12 +18,6 @@ INSPECTOR = "admin:explanations_inspector"
 @pytest.fixture
 def shop(db: None) -> worlds.Shop:
     return worlds.live_shop()
-
-
-@pytest.fixture
-def admin(client: Client, db: None) -> Client:
-    client.force_login(StaffFactory())
-    return client
 
 
 def home(shop: worlds.Shop) -> Slate:

@@ -22,11 +22,6 @@ from tests.factories import NOON, ShopperFactory, UserFactory
 pytestmark = pytest.mark.django_db
 
 
-@pytest.fixture
-def world(monkeypatch: pytest.MonkeyPatch) -> World:
-    return shown_world(monkeypatch)
-
-
 @pytest.mark.parametrize("blocks", [1, 2])
 def test_leaving_one_out_brings_the_list_that_was_shown_for_it(
     monkeypatch: pytest.MonkeyPatch, worker: list[str], blocks: int

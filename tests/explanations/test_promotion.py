@@ -35,12 +35,6 @@ def runs(products: list[Product]) -> tuple[Run, Run]:
     return live, ready
 
 
-@pytest.fixture
-def admin(client: Client) -> Client:
-    client.force_login(StaffFactory())
-    return client
-
-
 def because(product: Product, *named: Product, rank: int = 1) -> Contract:
     units = [reason(evidence(one), delta=1.0 - place / 10) for place, one in enumerate(named)]
     return contract(product, rank=rank, reasons=tuple(units))

@@ -14,22 +14,11 @@ from explanations.replaying import compared, replayed
 from recommendations import artifacts
 from recommendations.ml import bundle as bundles
 from recommendations.models import ModelVersion, Placement, Slate
-from tests.explanations.shown import home_of, shown_world
+from tests.explanations.shown import home_of
 from tests.explanations.test_engine import World
 from tests.factories import NOON, ModelVersionFactory, StaffFactory
 
 pytestmark = pytest.mark.django_db
-
-
-@pytest.fixture
-def world(monkeypatch: pytest.MonkeyPatch) -> World:
-    return shown_world(monkeypatch)
-
-
-@pytest.fixture
-def admin(client: Client, db: None) -> Client:
-    client.force_login(StaffFactory())
-    return client
 
 
 def rows(world: World, placement: Placement = Placement.HOME) -> list[inspection.Inspected]:

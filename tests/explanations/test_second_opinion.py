@@ -10,22 +10,10 @@ from explanations.methods.protocol import Question
 from explanations.methods.shapley import shapley
 from explanations.replaying import Opinion, SecondOpinion, second_opinion
 from recommendations.models import Placement, Slate
-from tests.explanations.shown import home_of, shown_world
+from tests.explanations.shown import home_of
 from tests.explanations.test_engine import World
-from tests.factories import StaffFactory
 
 pytestmark = pytest.mark.django_db
-
-
-@pytest.fixture
-def world(monkeypatch: pytest.MonkeyPatch) -> World:
-    return shown_world(monkeypatch)
-
-
-@pytest.fixture
-def admin(client: Client, db: None) -> Client:
-    client.force_login(StaffFactory())
-    return client
 
 
 def test_the_values_are_those_of_the_method_that_the_benchmark_measures(world: World) -> None:

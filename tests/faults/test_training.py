@@ -27,7 +27,7 @@ from tests.factories import (
     ProductFactory,
     ShopperFactory,
 )
-from tests.processes import Crew, Worker, wait_until
+from tests.processes import Crew, Worker, has_torch, wait_until
 
 Beat = Callable[[Callable[[], bool], float], None]
 
@@ -142,10 +142,6 @@ def test_a_trainer_killed_at_random_points_ends_in_the_same_weights(
     losses = [list(version.epochs.order_by("number").values_list("number", "loss")) for version in (killed, whole)]
     assert losses[0] == losses[1]
     assert set(ArtifactChunk.objects.values_list("name", flat=True)) == {killed.weights, whole.weights}
-
-
-def has_torch(pid: int) -> bool:
-    return "libtorch" in Path(f"/proc/{pid}/maps").read_text()
 
 
 def test_a_killed_gpu_worker_is_followed_by_another_whose_parent_never_loads_torch(

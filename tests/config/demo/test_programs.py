@@ -1,6 +1,5 @@
 import io
 import socket
-from pathlib import Path
 from urllib.request import urlopen
 
 import psutil
@@ -11,6 +10,7 @@ from config import diagnosis
 from config.demo.programs import answers, programs
 from config.diagnosis import Level
 from config.supervisor import Supervisor
+from tests.processes import has_torch
 from tests.worlds import live_shop
 
 
@@ -22,10 +22,6 @@ def port(process_environment: dict[str, str], monkeypatch: pytest.MonkeyPatch) -
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return int(probe.getsockname()[1])
-
-
-def _has_torch(pid: int) -> bool:
-    return "libtorch" in Path(f"/proc/{pid}/maps").read_text()
 
 
 def _is_alive(pid: int) -> bool:
@@ -48,7 +44,7 @@ def test_web_workers_and_beat_start_are_found_well_and_stop_without_a_trace(port
                 assert response.status == 200, path
         web = [pid for pid in started if "gunicorn" in psutil.Process(pid).cmdline()]
         assert len(web) == 3
-        assert not any(_has_torch(pid) for pid in web)
+        assert not any(has_torch(pid) for pid in web)
         now = timezone.now()
         assert [check(now).level for check in (diagnosis.workers, diagnosis.beat, diagnosis.live_run)] == [
             Level.OK,
