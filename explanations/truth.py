@@ -11,6 +11,7 @@ from catalog.models import Category, Product
 from explanations.contract import Contract
 from explanations.inspection import cited
 from explanations.phrasing import phrase
+from explanations.rewriting import store
 
 LANGUAGES = ("en", "zh-hans")
 TOKEN = re.compile(r"⟦([a-j]+)⟧")
@@ -24,12 +25,13 @@ def unsupported(
     contract: Contract, *, products: Mapping[int, Product], categories: Mapping[int, Category], language: str
 ) -> list[str]:
     """What the sentences say beyond the contract. Names are replaced by tokens first, to be told from words."""
-    shown = phrase(
+    said = phrase(
         contract,
         products={pk: _product(product) for pk, product in products.items()},
         categories={pk: _category(category) for pk, category in categories.items()},
         language=language,
     )
+    shown = store.shown_as(contract, said)
     statements = [*shown.reasons, *shown.opposing]
     parts = [shown.label, shown.line, shown.claim, shown.counterfactual, shown.chance]
     parts += [text for one in statements for text in (one.title, one.detail, one.effect, one.alone)]

@@ -6,11 +6,12 @@ from collections.abc import Iterable, Sequence
 from enum import StrEnum
 
 from explanations.phrasing.text import Segment, plain
-from explanations.rewriting.lexicon import ALLOWED, CAUSAL, NUMBERS, SENSITIVE, SUPERLATIVES, TRAITS
+from explanations.rewriting.lexicon import CAUSAL, CONCLUSIONS, FRAME, NUMBERS, SENSITIVE, SUPERLATIVES, TRAITS
+from explanations.rewriting.shapes import KNOWN, shape
 from explanations.rewriting.sources import PLACEHOLDER, Source, filled
 
 WORD = re.compile(r"[^\W\d_]+(?:['’][^\W\d_]+)*")
-PUNCTUATION = set(" ,.;:!-–—'’，。；：、！（）()「」")
+PUNCTUATION = set(" ,.;:!-–—'’“”，。；：、！（）()「」")
 WORDS, CHARACTERS = 25, 60
 
 
@@ -44,8 +45,9 @@ def check(text: str, source: Source, segments: Sequence[Segment], *, sensitive: 
 
     1. Only letters, usual punctuation and the placeholders of the template. 2. No number, neither in figures nor in
     words. 3. No sensitive word, trait or superlative; causal words if and only if the template has verified ones.
-    4. No word that is not known: names cannot be told from other words, so every word must be. 5. What was done and
-    every placeholder stand there once, in the order of the template, the cause before them. 6. Within its length.
+    4. No word that is not known: names cannot be told from other words, so every word must be. 5. The template's own
+    words, who did what included, and every placeholder stand there once, as in the template, a cause directly before
+    them; around them are only words that say that this is shown. 6. Within its length.
     """
     text = " ".join(text.split())
     if not text:
@@ -56,7 +58,7 @@ def check(text: str, source: Source, segments: Sequence[Segment], *, sensitive: 
     if any(unicodedata.category(sign)[0] == "N" for sign in bare):
         raise Refused(rejection=Rejection.NUMBER)
     _check_words(bare, source, sensitive)
-    _check_anchors(text, source)
+    _check_shape(text, source)
     line = plain(filled(text, segments))
     if (len(line.split()) > WORDS) if source.language == "en" else (len(line) > CHARACTERS):
         raise Refused(rejection=Rejection.LENGTH)
@@ -78,10 +80,10 @@ def _check_words(bare: str, source: Source, sensitive: Iterable[str]) -> None:
         if any(_holds(bare, word, language) and not _holds(own, word, language) for word in words):
             raise Refused(rejection=rejection)
     if language == "en":
-        unknown = {word.lower() for word in WORD.findall(bare)} - ALLOWED[language]
+        unknown = {word.lower() for word in WORD.findall(bare)} - KNOWN[language]
         unknown -= {word.lower() for word in WORD.findall(own)}
     else:
-        unknown = _rest(bare, ALLOWED[language] | frozenset(WORD.findall(own)))
+        unknown = _rest(bare, KNOWN[language] | frozenset(own))
     if unknown & NUMBERS[language]:
         raise Refused(rejection=Rejection.NUMBER)
     if unknown:
@@ -107,25 +109,16 @@ def _rest(text: str, known: Iterable[str]) -> set[str]:
     return rest
 
 
-def _check_anchors(text: str, source: Source) -> None:
-    at = 0
-    if source.is_causal:
-        starts = [found for word in CAUSAL[source.language] if (found := _place(text, word, source.language)) >= 0]
-        if not starts:
-            raise Refused(rejection=Rejection.LOST)
-        at = min(starts)
-    for anchor in source.anchors:
-        at = _place(text, anchor, source.language, at)
-        if at < 0:
-            raise Refused(rejection=Rejection.LOST)
-        at += len(anchor)
-    named = [f"[{slot}]" for slot in PLACEHOLDER.findall(text)]
-    if sorted(named) != sorted(anchor for anchor in source.anchors if anchor.startswith("[")):
+def _check_shape(text: str, source: Source) -> None:
+    found = shape(source).fullmatch(text if source.language == "en" else text.replace(" ", ""))
+    if found is None:
         raise Refused(rejection=Rejection.LOST)
-
-
-def _place(text: str, word: str, language: str, start: int = 0) -> int:
-    if language != "en" or word.startswith("["):
-        return text.find(word, start)
-    found = re.compile(rf"(?<!\w){re.escape(word)}(?!\w)", re.IGNORECASE).search(text, start)
-    return found.start() if found else -1
+    around = FRAME[source.language], FRAME[source.language] | CONCLUSIONS[source.language]
+    for said, allowed in zip((found["before"], found["after"]), around, strict=True):
+        words = (
+            {word.lower() for word in re.findall(r"[\w\[\]]+", said)} - allowed
+            if source.language == "en"
+            else _rest(said, allowed)
+        )
+        if words:
+            raise Refused(rejection=Rejection.LOST)

@@ -5,25 +5,25 @@ def words(text: str) -> frozenset[str]:
     return frozenset(text.split())
 
 
-ALLOWED = {
+# Around what the template says: that this is shown. Nobody who acts, nothing that was done, no time and no habit.
+FRAME = {
     "en": words(
-        """
-        a along also an and as at because before bought by chosen earlier every for from goes here history
-        in is it item items list may might of on ones order orders other others our pairs picked picks
-        product products purchase purchases reason recommend recommended shown similar since so suggest
-        suggested suggestion that the these thing things this times to together too usually we were what
-        which with you your
-        """
+        "a an here in is it item items list on product products recommended shown suggested suggestion the this"
     ),
-    "zh-hans": words(
-        """
-        一次 一起 与 中 为您 之前 也 了 以前 以及 件 你 共 其他 其它 历史 及 另外 另有 可
-        可以 和 商品 因为 在 它 并 您 我们 所以 推荐 搭配 是 曾 曾经 有 次 正在 此 每
-        浏览 由于 的 相似 看 等 类似 给您 而 订单 记录 购买 过 过去 还 这个 这件 这款 适合
-        通常 里
-        """
-    ),
+    "zh-hans": words("推荐 这件 这款 这个 此 商品 它 是 之所以"),
 }
+# Between its words, and where two words say the same.
+ADVERBS = {"en": words("also earlier the these"), "zh-hans": words("之前 以前 曾 曾经 过去")}
+SAME = {
+    "en": (words("thing item product"), words("things items products")),
+    "zh-hans": (),
+}
+# What leads a cause, and what may follow it.
+LEADS = {
+    "en": {"because of": ("because of", "due to"), "because": ("because", "since")},
+    "zh-hans": {"因为": ("因为", "由于")},
+}
+CONCLUSIONS = {"en": words("so therefore"), "zh-hans": words("所以 因此")}
 CAUSAL = {
     "en": words("because due hence reason since so therefore why"),
     "zh-hans": words("之所以 原因 因为 因此 所以 由于"),

@@ -20,23 +20,22 @@ FACTS = (Cause.BUY_AGAIN, Cause.VIEWED_PRODUCT)  # true, and not a cause
 TASK = {
     "en": (
         "Reword this one line of a shop in plain, friendly English, in at most 20 words. Keep every placeholder in "
-        "square brackets exactly once and in the same order, keep what was done, add no fact, no name, no number, no "
-        "praise and nothing about the reader. Answer with the line only."
+        "square brackets exactly once and in the same order, keep the words that say who did what, add no fact, no "
+        "name, no number, no praise and nothing about anybody else. Answer with the line only."
     ),
     "zh-hans": (
         "请用自然、简洁的简体中文改写商店的这一行文字，不超过 30 个字。每个方括号占位符必须原样出现一次且顺序不变，"
-        "保留所做的动作，不得添加任何事实、名称、数字、赞美或对读者的描述。只回答这一行文字。"
+        "原样保留说明谁做了什么的词语，不得添加任何事实、名称、数字、赞美或对其他人的描述。只回答这一行文字。"
     ),
 }
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Source:
-    """A line of the templates; `anchors` are what must come back, in this order."""
+    """A line of the templates."""
 
     language: str
     text: str  # Because you bought [title] and [other]
-    anchors: tuple[str, ...]  # bought, [title], [other]
     is_causal: bool
 
 
@@ -46,10 +45,10 @@ def source_of(contract: Contract, segments: Sequence[Segment], *, language: str)
     if not (is_causal or contract.cause in FACTS) or contract.status is Status.WITHHELD:
         return None
     said = [segment.text if segment.slot in VERBS or not segment.slot else f"[{segment.slot}]" for segment in segments]
-    anchors = tuple(text for text, segment in zip(said, segments, strict=True) if segment.slot)
-    if not anchors or any("[" in segment.text for segment in segments if segment.slot in VERBS or not segment.slot):
+    words = [segment.text for segment in segments if segment.slot in VERBS or not segment.slot]
+    if not any(segment.slot for segment in segments) or any("[" in word for word in words):
         return None
-    return Source(language=language, text="".join(said), anchors=anchors, is_causal=is_causal)
+    return Source(language=language, text="".join(said), is_causal=is_causal)
 
 
 def filled(text: str, segments: Sequence[Segment]) -> tuple[Segment, ...]:

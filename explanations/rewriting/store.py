@@ -1,5 +1,6 @@
 """Rewritings as they are made by the worker and used by pages. Off unless an endpoint or a folder is set."""
 
+import logging
 from collections.abc import Sequence
 from dataclasses import replace
 from datetime import datetime
@@ -8,9 +9,11 @@ from django.conf import settings
 from django.core.cache import cache
 from django.db import IntegrityError, transaction
 from django.utils import translation
+from redis.exceptions import RedisError
 
 from catalog.models import Category
 from explanations import inspection
+from explanations.contract import Contract
 from explanations.models import Rewriting
 from explanations.phrasing import Phrased
 from explanations.rewriting import endpoint, folder
@@ -20,7 +23,10 @@ from explanations.services import Recommendations
 from recommendations.models import Slate
 from recommendations.sending import send
 
+logger = logging.getLogger(__name__)
+
 TASK = "explanations.tasks.rewrite"
+KNOWN_ROWS = 20  # accepted texts of one template that are looked through before another is asked for
 ASKED_SECONDS = 3_600  # a slate is asked for at most once an hour
 
 
@@ -43,20 +49,50 @@ def reworded(found: Recommendations, phrased: Sequence[Phrased]) -> list[Phrased
         is_whole = not item.contract.withholds  # else the line is not the one that was reworded
         source = source_of(item.contract, said.segments, language=language) if is_whole else None
         row = stored.get(key)
-        is_missing = is_missing or (source is not None and (row is None or row.source != source.text))
+        is_missing = is_missing or (source is not None and not _is_settled(row, source, said))
         result.append(_with(said, source, row))
-    if is_missing and cache.add(f"rewriting:{found.slate.pk}:{language}", 1, ASKED_SECONDS):
-        send(TASK, queue="default", slate_id=found.slate.pk, language=language)
+    if is_missing:
+        _ask_worker(found.slate, language)
     return result
 
 
+def shown_as(contract: Contract, said: Phrased) -> Phrased:
+    """One phrased contract as a page shows it: an audit reads what shoppers read."""
+    if not is_on() or contract.withholds:
+        return said
+    row = Rewriting.objects.filter(language=said.language, contract_hash=hash_of(contract)).first()
+    return _with(said, source_of(contract, said.segments, language=said.language), row)
+
+
 def _with(said: Phrased, source: Source | None, row: Rewriting | None) -> Phrased:
-    if source is None or row is None or not row.text or row.source != source.text:
+    if source is None or row is None or not row.text or not _is_settled(row, source, said):
         return said
+    return replace(said, segments=filled(row.text, said.segments))
+
+
+def _is_settled(row: Rewriting | None, source: Source, said: Phrased) -> bool:
+    """Whether there is an answer for this template that holds; what was accepted by a laxer check does not."""
+    if row is None or row.source != source.text:
+        return False
+    return not row.text or _passes(row.text, source, said)
+
+
+def _passes(text: str, source: Source, said: Phrased) -> bool:
     try:
-        return replace(said, segments=filled(check(row.text, source, said.segments), said.segments))
+        return check(text, source, said.segments) == text
     except Refused:
-        return said
+        return False
+
+
+def _ask_worker(slate: Slate, language: str) -> None:
+    """Once an hour; where the broker does not answer the templates stand."""
+    try:
+        is_first = cache.add(f"rewriting:{slate.pk}:{language}", 1, ASKED_SECONDS)
+    except RedisError:
+        logger.warning("no rewriting is asked for, the broker does not answer", extra={"slate_id": slate.pk})
+        return
+    if is_first:
+        send(TASK, queue="default", slate_id=slate.pk, language=language)
 
 
 def rewrite(*, slate_id: int, language: str, at: datetime) -> None:
@@ -81,10 +117,11 @@ def _ask(source: Source) -> str:
 def _rewrite(key: str, source: Source, said: Phrased, names: set[str], at: datetime) -> None:
     """One call for each template: an accepted text of the same words serves all contracts that are said so."""
     rows = Rewriting.objects.filter(language=source.language)
-    if rows.filter(contract_hash=key, source=source.text).exists():
+    if _is_settled(rows.filter(contract_hash=key).first(), source, said):
         return
     rows.filter(contract_hash=key).delete()
-    known = rows.filter(source=source.text).exclude(text="").order_by("-created_at", "-pk").first()
+    accepted = rows.filter(source=source.text).exclude(text="").order_by("-created_at", "-pk")[:KNOWN_ROWS]
+    known = next((one for one in accepted if _passes(one.text, source, said)), None)
     row = Rewriting(contract_hash=key, language=source.language, source=source.text, created_at=at)
     answer = ""
     try:

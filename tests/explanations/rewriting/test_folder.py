@@ -20,7 +20,7 @@ from tests.explanations.rewriting.pages import first_page
 from tests.factories import NOON
 from tests.worlds import Shop, live_shop
 
-LINE = Source(language="en", text="Because you bought [title]", anchors=("bought", "[title]"), is_causal=True)
+LINE = Source(language="en", text="Because you bought [title]", is_causal=True)
 
 
 @pytest.fixture(autouse=True)

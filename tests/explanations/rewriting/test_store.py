@@ -9,6 +9,7 @@ from django.test import Client
 from django.urls import reverse
 from pytest_django import Settings
 
+from explanations import inspection, truth
 from explanations.models import Rewriting
 from explanations.rewriting import store
 from recommendations.models import Placement, Slate
@@ -153,6 +154,62 @@ def test_what_is_stored_is_checked_again_when_it_is_shown(
     client.force_login(shop.user)
 
     assert "the best" not in client.get("/").content.decode()
+
+
+def test_what_a_laxer_check_accepted_is_not_shown_and_is_asked_for_again(
+    client: Client, shop: Shop, endpoint: Endpoint, sent: list[dict[str, object]]
+) -> None:
+    endpoint.answer = politely
+    rewrite(shop)
+    Rewriting.objects.filter(source="Because you bought [title]").update(text="Because others bought [title]")
+    asked = len(endpoint.asked)
+    cache.clear()
+
+    client.force_login(shop.user)
+    page = client.get("/").content.decode()
+
+    assert "Because others bought" not in page
+    assert "Because you bought" in page
+    assert sent != []
+    assert set(rewrite(shop)) == {""}
+    assert len(endpoint.asked) == asked + 1
+    assert set(Rewriting.objects.filter(source="Because you bought [title]").values_list("text", flat=True)) == {
+        "Suggested because you bought [title]"
+    }
+
+
+def test_the_audit_of_texts_reads_the_line_that_shoppers_read(
+    shop: Shop, endpoint: Endpoint, sent: list[dict[str, object]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    endpoint.answer = politely
+    rewrite(shop)
+    row = inspection.inspect(home(shop))[0]
+
+    def wrong() -> list[str]:
+        return truth.unsupported(row.contract, products=row.products, categories=row.categories, language="en")
+
+    good = wrong()
+
+    monkeypatch.setattr(store, "_passes", lambda *_: True)  # a checker that is broken
+    Rewriting.objects.update(text="Because you bought [title] 977 times")
+
+    assert (good, wrong()) == ([], ["says 977"])
+
+
+def test_a_broker_that_is_down_leaves_the_templates(
+    client: Client, shop: Shop, endpoint: Endpoint, settings: Settings, sent: list[dict[str, object]]
+) -> None:
+    client.force_login(shop.user)
+    before = first_page(client)
+    sent.clear()
+    backend = "django.core.cache.backends.redis.RedisCache"
+    settings.CACHES = {"default": {"BACKEND": backend, "LOCATION": "redis://127.0.0.1:1"}}
+
+    page = client.get("/")
+
+    assert page.status_code == 200
+    assert first_page(client) == before
+    assert sent == []
 
 
 def test_off_means_no_query_and_no_message(shop: Shop, settings: Settings, client: Client) -> None:
