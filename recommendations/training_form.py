@@ -36,6 +36,7 @@ LABELS = {
     "averaging": _("Averaging"),
     "negatives": _("Negatives"),
     "masking": _("Masked histories"),
+    "completion": _("Baskets to complete"),
     "basket_power": _("Basket power"),
     "half_life_days": _("Half-life"),
     "auxiliary": _("Beside"),
@@ -73,6 +74,9 @@ HELP = {
     "averaging": _("What stays, a step, of the running mean of the weights that is served; 0 serves the last weights."),
     "negatives": _("Products to tell the right one from, shared by a batch; 0 is the whole catalogue."),
     "masking": _("Share of histories with parts hidden, so that reasons can be tested by leaving things out."),
+    "completion": _(
+        "Share of baskets of which a part is shown and the rest asked for: so what goes together is learnt."
+    ),
     "basket_power": _("A basket of n products weighs n to this power: 0 as one product, 1 as n."),
     "half_life_days": _("Baskets so many days older weigh half; 0 weighs all the same."),
     "auxiliary": _("Weight of events that are predicted beside, times the strength of their type; 0: not at all."),

@@ -20,7 +20,9 @@ Pairs = tuple[Ints, Ints, NDArray[np.float32]]
 
 class Batch(NamedTuple):
     history: History
-    visible_BQL: Tensor  # what each query may see: earlier baskets, the most recent lines
+    visible_BQL: (
+        Tensor  # what each query may see: earlier baskets, the most recent lines; of its own basket what is given
+    )
     basket_BQ: Tensor  # number of the target basket
     now_BQ: Tensor  # a moment between the basket before and the target basket
     query_T: Tensor  # flat index into B × Q
@@ -126,6 +128,7 @@ class BatchMaker:
         self.unwanted, self.ignored = unwanted, ignored
         self.baskets = Baskets.of(histories)
         self.windows = windows(histories, self.baskets, model.history)
+        self.has_sets = bool((np.diff(self.baskets.first) > 1).any())
         self.is_repeat = _repeats(histories)
         self.shopper = np.repeat(np.arange(len(histories)), np.diff(self.baskets.offsets))  # of each basket
         self.latest = int(self.baskets.time.max()) if len(self.baskets.time) else 0
@@ -181,12 +184,19 @@ class BatchMaker:
 
         visible_BQL = real_BL[:, None] & (number_BL[:, None] < target_BQ[..., None])
         visible_BQL &= line_BL[:, None] >= baskets.first[basket_BQ][..., None] - self.model.history
+        given_BL = np.zeros_like(real_BL)
+        if self.training.completion and self.has_sets:
+            sizes_BQ = baskets.first[basket_BQ + 1] - baskets.first[basket_BQ]
+            given_BL = real_BL & self._given(items_BL, number_BL - target_BQ[:, :1], sizes_BQ, random)
+            given_BQL = given_BL[:, None] & (number_BL[:, None] == target_BQ[..., None])
+            visible_BQL |= given_BQL
+            now_BQ = np.where(given_BQL.any(-1), time_BQ, now_BQ)
         hidden_BL = self._hidden(items_BL, random) if self.training.masking else np.zeros_like(real_BL)
         visible_BQL &= ~hidden_BL[:, None]
 
         # A product that was masked is asked only where it is really new: it must not look new because it was hidden.
         is_repeat_BL = hidden_BL & self.is_repeat[line_BL]
-        target = real_BL & ~is_repeat_BL & (number_BL >= target_BQ[:, :1]) & (self.weight_of[types_BL] > 0)
+        target = real_BL & ~given_BL & ~is_repeat_BL & (number_BL >= target_BQ[:, :1]) & (self.weight_of[types_BL] > 0)
         rows, columns = np.nonzero(target)
         query_T = rows * queries + (number_BL[rows, columns] - target_BQ[rows, 0])
         kind_T = self.kind_of[types_BL[rows, columns]]
@@ -239,14 +249,31 @@ class BatchMaker:
         queries_P, items_P, weights_P = (np.concatenate(column) for column in zip(*found, strict=True))
         return queries_P, items_P, weights_P
 
+    def _given(
+        self, items_BL: NDArray[np.int32], place_BL: Ints, sizes_BQ: Ints, random: np.random.Generator
+    ) -> NDArray[np.bool_]:
+        """[B, L]: of a share of the target baskets (number `place` in the window), a random share of the products.
+
+        They are seen, the rest of the basket is what is asked: so what is bought together is learnt to belong together.
+        A basket of one line has no rest.
+        """
+        asked_BQ = (random.random(sizes_BQ.shape) < self.training.completion) & (sizes_BQ > 1)
+        share_BQ = np.where(asked_BQ, random.random(sizes_BQ.shape), 0.0)
+        share_BL = np.take_along_axis(share_BQ, place_BL.clip(0, sizes_BQ.shape[1] - 1), axis=1)
+        return (place_BL >= 0) & (_lots(items_BL, random) < share_BL)
+
     def _hidden(self, items_BL: NDArray[np.int32], random: np.random.Generator) -> NDArray[np.bool_]:
         """[B, L]: in a share of the windows, a random share of the *products* is masked, all their lines together."""
         chosen = random.random(len(items_BL)) < self.training.masking
         share = np.where(chosen, random.random(len(items_BL)), 0.0)
-        salt = random.integers(1, 1 << 31, len(items_BL))
-        mixed = (items_BL.astype(np.uint64) + salt[:, None].astype(np.uint64)) * np.uint64(0x9E3779B97F4A7C15)
-        uniform = (mixed >> np.uint64(40)).astype(np.float64) / (1 << 24)
-        return np.asarray(uniform < share[:, None])
+        return _lots(items_BL, random) < share[:, None]
+
+
+def _lots(items_BL: NDArray[np.int32], random: np.random.Generator) -> NDArray[np.float64]:
+    """[B, L] evenly spread in [0, 1): drawn for each window and product, the same for all lines of the product."""
+    salt = random.integers(1, 1 << 31, len(items_BL))
+    mixed = (items_BL.astype(np.uint64) + salt[:, None].astype(np.uint64)) * np.uint64(0x9E3779B97F4A7C15)
+    return np.asarray((mixed >> np.uint64(40)).astype(np.float64) / (1 << 24))
 
 
 def latest_history(

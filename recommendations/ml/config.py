@@ -49,6 +49,7 @@ class TrainingConfig:
     averaging: float = 0.0  # what stays, a step, of the running mean of the weights that is served; 0: the last weights
     negatives: int = 0  # shared by the batch; 0: softmax over the whole catalogue
     masking: float = 0.25  # share of sequences with randomly masked history
+    completion: float = 0.5  # share of baskets of which a random part is shown and the rest asked for
     basket_power: float = 0.5  # a basket of n products weighs n ** basket_power
     half_life_days: float = 0.0  # older baskets weigh less; 0: all the same
     auxiliary: float = 0.5  # weight of what is predicted beside, × the strength of its event type
@@ -71,6 +72,8 @@ class TrainingConfig:
             raise ValueError("averaging must be in [0, 1)")
         if not 0 <= self.masking <= 1:
             raise ValueError("masking must be in [0, 1]")
+        if not 0 <= self.completion <= 1:
+            raise ValueError("completion must be in [0, 1]")
         if self.fresh_days < 0 or self.replay < 0:
             raise ValueError("fresh_days and replay must not be negative")
         if self.unwanted < 0 or self.ignored < 0 or self.auxiliary < 0:

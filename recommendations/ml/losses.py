@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from recommendations.ml.batches import Batch
+from recommendations.ml.history import History
 from recommendations.ml.model import Recommender
 from recommendations.ml.partition import Partition, Scored
 from recommendations.ml.repeats import Own, own
@@ -68,20 +69,25 @@ def queries(
     period_BQ: Tensor | None,
 ) -> Queries:
     """Read out the states of `query_R` (flat indices into B × Q, ascending), each for the kind that is asked."""
-    history = batch.history
+    history, width = batch.history, model.bias.num_embeddings
     state_BQD = model.read_out(
         model.tokens_BLD(history, batch.visible_BQL.any(1)), history, batch.visible_BQL, batch.basket_BQ, batch.now_BQ
     )
     state_RD = model.aimed(state_BQD.flatten(0, 1)[query_R], kind_R)
     nothing = torch.empty(0, dtype=torch.int64, device=query_R.device)
     row_P, item_P, value_P = nothing, nothing, nothing.float()
+    earlier_BQL = batch.visible_BQL & (history.baskets_BL.unsqueeze(1) < batch.basket_BQ.unsqueeze(-1))
     if model.repeats is not None:
-        met = own(history, batch.visible_BQL, batch.now_BQ, model.repeats.is_own)
+        met = own(history, earlier_BQL, batch.now_BQ, model.repeats.is_own)
         row_P, pair_P = rows_asking(query_R, met.query_P)
         item_P = met.item_P[pair_P]
-        order = torch.argsort(row_P * model.bias.num_embeddings + item_P)
+        order = torch.argsort(row_P * width + item_P)
         row_P, item_P, pair_P = row_P[order], item_P[order], pair_P[order]
         value_P = model.repeats(Own(row_P, item_P, met.times_P[pair_P], met.gap_P[pair_P]), state_RD)
+    given_BQL = batch.visible_BQL & ~earlier_BQL
+    if bool(given_BQL.any()):
+        key_P, value_P = _closed(row_P * width + item_P, value_P, _given(history, given_BQL, query_R, width))
+        row_P, item_P = key_P // width, key_P % width
     return Queries(
         model=model,
         state_RD=state_RD,
@@ -92,6 +98,22 @@ def queries(
         met_item_P=item_P,
         met_value_P=value_P,
     )
+
+
+def _given(history: History, given_BQL: Tensor, query_R: Tensor, width: int) -> Tensor:
+    """[G] row · width + product of what each row was shown of its own basket, ascending, each once."""
+    shopper_P, place_P, line_P = torch.nonzero(given_BQL, as_tuple=True)
+    row_P, pair_P = rows_asking(query_R, shopper_P * given_BQL.shape[1] + place_P)
+    return torch.unique(row_P * width + history.items_BL[shopper_P, line_P][pair_P])
+
+
+def _closed(key_P: Tensor, value_P: Tensor, closed_G: Tensor) -> tuple[Tensor, Tensor]:
+    """Pairs of a row and a product with those added, or changed, that are in the basket already: they take no part."""
+    kept_P = ~torch.isin(key_P, closed_G)
+    keys = torch.cat([key_P[kept_P], closed_G])
+    values = torch.cat([value_P[kept_P], value_P.new_full((len(closed_G),), NOTHING)])
+    order = torch.argsort(keys)
+    return keys[order], values[order]
 
 
 def rows_asking(query_R: Tensor, query_P: Tensor) -> tuple[Tensor, Tensor]:

@@ -76,7 +76,7 @@ def test_each_basket_is_predicted_exactly_once_after_enough_of_its_past(seed: in
 def test_an_epoch_asks_for_each_target_once_and_shows_only_earlier_baskets(seed: int, batch_lines: int) -> None:
     shoppers: list[list[Line]] = random_shoppers(seed, baskets=7)
     histories = histories_of(shoppers)
-    training = TrainingConfig(batch_lines=batch_lines, masking=0, seed=seed)
+    training = TrainingConfig(batch_lines=batch_lines, masking=0, completion=0, seed=seed)
     maker = BatchMaker(histories, Kinds.of([(1, 1.0, True), (2, 0.0, False)], {}), ModelConfig(history=4), training)
 
     batches = list(maker.epoch(1)) if len(histories.items) else []

@@ -55,7 +55,9 @@ def test_five_values_come_in_fifths() -> None:
 def test_a_basket_of_several_kinds_asks_once_for_each_with_its_strength() -> None:
     kinds = Kinds.of([(3, 1.0, True), (5, 0.2, False)], {})
     histories = histories_of([[(DAY, 1, 1), (2 * DAY, 2, 1), (2 * DAY, 3, 2), (2 * DAY, 4, 2)]])
-    (batch,) = BatchMaker(histories, kinds, ModelConfig(), TrainingConfig(masking=0, auxiliary=0.5)).epoch(1)
+    (batch,) = BatchMaker(
+        histories, kinds, ModelConfig(), TrainingConfig(masking=0, completion=0, auxiliary=0.5)
+    ).epoch(1)
 
     asked = dict(
         zip(batch.item_T.tolist(), zip(batch.kind_T.tolist(), batch.weight_T.tolist(), strict=True), strict=True)
@@ -68,7 +70,9 @@ def test_a_basket_of_several_kinds_asks_once_for_each_with_its_strength() -> Non
 def test_without_auxiliary_weight_only_targets_are_asked() -> None:
     kinds = Kinds.of([(3, 1.0, True), (5, 0.2, False)], {})
     histories = histories_of([[(DAY, 1, 1), (2 * DAY, 2, 1), (2 * DAY, 3, 2)]])
-    (batch,) = BatchMaker(histories, kinds, ModelConfig(), TrainingConfig(masking=0, auxiliary=0)).epoch(1)
+    (batch,) = BatchMaker(histories, kinds, ModelConfig(), TrainingConfig(masking=0, completion=0, auxiliary=0)).epoch(
+        1
+    )
 
     assert sorted(batch.item_T.tolist()) == [1, 2]
 

@@ -45,7 +45,7 @@ def one_batch(
 ) -> Batch:
     model = random_model(seed, uses_repeats=True)
     histories = histories_of(random_shoppers(seed, shoppers=8))
-    config = TrainingConfig(batch_lines=5_000, masking=0, unwanted=weight)
+    config = TrainingConfig(batch_lines=5_000, masking=0, completion=0, unwanted=weight)
     (batch,) = BatchMaker(histories, BOTH, model.config, config, unwanted, ignored).epoch(1)
     return batch
 
@@ -226,7 +226,7 @@ def score_of_nine(*, unwanted: Unwanted | None = None, ignored: Ignored | None =
         unwanted=unwanted,
         ignored=ignored,
     )
-    config = TrainingConfig(epochs=1, learning_rate=0.03, batch_lines=24, masking=0)
+    config = TrainingConfig(epochs=1, learning_rate=0.03, batch_lines=24, masking=0, completion=0)
     model, _ = train(ModelConfig(width=8, history=16, dropout=0.0), config, data)
     ((chosen, found),) = scored(model, histories, np.arange(40), now=21 * DAY, popularity_I=None)
     log_p = torch.log_softmax(found, 1)[:, 9]

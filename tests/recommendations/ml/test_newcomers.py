@@ -29,7 +29,7 @@ def test_newcomers_are_products_without_any_line() -> None:
 def test_a_loss_does_not_depend_on_them_and_teaches_them_nothing() -> None:
     model = random_model(2, products=PRODUCTS, has_texts=True)
     histories = histories_of(SHOPPERS)
-    maker = BatchMaker(histories, KINDS, model.config, TrainingConfig(masking=0, batch_lines=1_000))
+    maker = BatchMaker(histories, KINDS, model.config, TrainingConfig(masking=0, completion=0, batch_lines=1_000))
     batch = next(iter(maker.epoch(1)))
     newcomer_I = newcomers.newcomers(histories, PRODUCTS)
     assert newcomer_I.tolist() == [False] * 11 + [True] * 2

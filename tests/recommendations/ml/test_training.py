@@ -52,7 +52,7 @@ def test_the_same_seed_is_the_same_loss_and_the_same_weights() -> None:
 def test_many_shared_negatives_come_close_to_the_whole_softmax() -> None:
     model = random_model(2, products=2_000)
     histories = histories_of(random_shoppers(2, shoppers=20, products=2_000))
-    maker = BatchMaker(histories, BOTH, model.config, TrainingConfig(batch_lines=5_000, masking=0))
+    maker = BatchMaker(histories, BOTH, model.config, TrainingConfig(batch_lines=5_000, masking=0, completion=0))
     (batch,) = maker.epoch(1)
 
     def loss(negatives: int) -> float:

@@ -116,7 +116,7 @@ def test_going_on_looks_at_fresh_baskets_and_as_many_others() -> None:
     """Ten shoppers, of whom two bought something in the last week."""
     histories = histories_of([[(100 * DAY, 1, 1), ((300 if row < 2 else 200) * DAY, 2, 1)] for row in range(10)])
     kinds = Kinds.of([(3, 1.0, True)], {})
-    config = TrainingConfig(fresh_days=7, replay=1.5, masking=0, batch_lines=1_000)
+    config = TrainingConfig(fresh_days=7, replay=1.5, masking=0, completion=0, batch_lines=1_000)
     maker = BatchMaker(histories, kinds, ModelConfig(), config)
 
     newest = [batch.history.times_BL.max(dim=1).values.tolist() for number in (1, 2) for batch in maker.epoch(number)]
