@@ -162,6 +162,11 @@ def _number(value: float) -> float:
     return float(f"{value:.6g}")
 
 
+def _part(value: float) -> float:
+    """To the millionth, so that parts still add up: float32, in which scores are computed, holds no more."""
+    return round(value, 6) + 0.0  # no -0.0
+
+
 def _pack_reason(reason: Reason) -> dict[str, Any]:
     packed: dict[str, Any] = {
         "t": reason.type.value,
@@ -173,7 +178,7 @@ def _pack_reason(reason: Reason) -> dict[str, Any]:
         "c": reason.category_id,
         "rw": reason.rank_without,
         "ro": reason.rank_only,
-        "s": None if reason.share is None else _number(reason.share),
+        "s": None if reason.share is None else _part(reason.share),
         "th": None if reason.threshold is None else _number(reason.threshold),
         "ev": reason.every_days,
     }
@@ -226,12 +231,13 @@ def pack(contract: Contract) -> dict[str, Any]:
         packed["o"] = [_pack_reason(reason) for reason in contract.opposing]
     if contract.split is not None:
         split = contract.split
-        packed["s"] = [split.baseline, split.parts, split.residual]
+        parts = {name: _part(part) for name, part in split.parts.items()}
+        packed["s"] = [_part(split.baseline), parts, _part(split.residual)]
     if contract.shares is not None:
         packed["sh"] = [
-            contract.shares.nothing,
-            contract.shares.rest,
-            list(contract.shares.reasons),
+            _part(contract.shares.nothing),
+            _part(contract.shares.rest),
+            [_part(share) for share in contract.shares.reasons],
         ]
     if contract.counterfactual is not None:
         change = contract.counterfactual

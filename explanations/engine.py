@@ -16,7 +16,7 @@ from explanations import assembly, chances, checks, explaining, fallback, frozen
 from explanations.contract import Provenance
 from explanations.evidence import Units, units
 from explanations.explaining import Ranked, Screened, Verified
-from explanations.methods import grouping, removal
+from explanations.methods import grouping, pools, removal, tiles
 from explanations.methods.own import own
 from explanations.methods.reading import Reading
 from explanations.services import SHOWN
@@ -24,12 +24,13 @@ from explanations.slates import LONGEST_SLATE, ExplainedSlate
 from explanations.verification import REASONS_ALONE, Candidates, holds
 from recommendations import inference
 from recommendations.inference import Loaded, ShopperLines
-from recommendations.ml.data import Ints
+from recommendations.ml.data import Histories, Ints
 from recommendations.ml.ranking import owned_mask
 from recommendations.models import Placement, Run, Shard
 
 NEW = timedelta(days=28)
-BATCH = 32  # shoppers at once: bounds memory, and shapes of tensors depend on the shard alone
+BATCH = 48  # shoppers at once, at most: bounds memory
+FEWEST = pools.SIZE  # columns, that shapes which end there depend on nobody's candidates
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -93,19 +94,29 @@ def refresh(shopper_ids: Sequence[int]) -> Iterator[ExplainedSlate]:
 
 
 def personal(shared: Context, shopper_ids: Sequence[int]) -> Iterator[ExplainedSlate]:
-    """The slates `home` and `buy_again` of shoppers who have a history, those with short ones first."""
+    """The slates `home` and `buy_again` of shoppers who have a history, those with short ones first.
+
+    Not a byte of them depends on who else is asked about: see `tiles`.
+    """
     lines = inference.shopper_lines(shared.model, shopper_ids, as_of=shared.now)
-    lengths = np.diff(lines.histories.offsets)
-    ends = np.concatenate([[0], np.cumsum(lines.histories.items > 0)])[lines.histories.offsets]
-    known = np.flatnonzero(np.diff(ends) > 0)  # something that is not excluded
-    known = known[np.argsort(lengths[known], kind="stable")]
     bought, hidden = not_new(shared, lines)
-    for start in range(0, len(known), BATCH):
-        rows = known[start : start + BATCH]
-        batch = batch_of(shared, lines, rows)
+    for rows, length in batches(lines.histories, shared.model.bundle.model.config.history):
+        batch = batch_of(shared, lines, rows, padded_to=length)
         owned = owned_mask(lines.histories, rows, shared.model.products)
         for placement in (Placement.HOME, Placement.BUY_AGAIN):
             yield from _slates(shared, batch, placement, allowed(shared, placement, owned, bought[rows], hidden[rows]))
+
+
+def batches(histories: Histories, most: int, size: int = BATCH) -> Iterator[tuple[Ints, int]]:
+    """Shoppers with something that is not excluded, about `size` at once, and to how many lines they are padded."""
+    ends = np.concatenate([[0], np.cumsum(histories.items > 0)])[histories.offsets]
+    known = np.flatnonzero(np.diff(ends) > 0)
+    lines = np.minimum(np.diff(histories.offsets)[known], most)
+    length = np.asarray([tiles.padded_length(count, most) for count in lines.tolist()], np.int64)
+    for padded in np.unique(length).tolist():
+        alike = known[length == padded]
+        for rows in np.array_split(alike, -(-len(alike) // size)):
+            yield rows, padded
 
 
 def allowed(shared: Context, placement: Placement, owned: Tensor, bought: Tensor, hidden: Tensor) -> Tensor:
@@ -146,11 +157,11 @@ class Batch:
     groups: grouping.Groups
 
 
-def batch_of(shared: Context, lines: ShopperLines, rows: Ints) -> Batch:
+def batch_of(shared: Context, lines: ShopperLines, rows: Ints, *, padded_to: int) -> Batch:
     model = shared.model.bundle.model
-    cases = removal.cases(model, lines.histories, rows, now=int(shared.now.timestamp()))
+    cases = removal.cases(model, lines.histories, rows, now=int(shared.now.timestamp()), padded_to=padded_to)
     reading = removal.read(model, cases)
-    state = removal.states(model, cases, cases.real_BL.unsqueeze(1), reading)[:, 0]
+    state = removal.states(model, cases, tiles.filled(cases.real_BL.unsqueeze(1), 1), reading)[:, 0]
     return Batch(
         shopper_ids=lines.shopper_ids[rows].tolist(),
         cases=cases,
@@ -173,11 +184,12 @@ def _hash(cases: removal.Cases, row: int) -> str:
 def _slates(shared: Context, batch: Batch, placement: Placement, candidates_BI: Tensor) -> Iterator[ExplainedSlate]:
     """1. Rank all candidates. 2. Screen the shown ones. 3. Replay what would be claimed. 4. Write the contracts.
 
-    Only products that are a candidate of somebody in the batch are scored: `number_J` are their numbers, 0 first.
+    Only products that are a candidate of somebody in the batch are scored: `number_J` are their numbers, after zeros.
     """
-    number_J = torch.nonzero(candidates_BI.any(0).index_fill(0, torch.tensor(0), True)).squeeze(1)
-    if len(number_J) == 1:  # nobody has a candidate
+    number_J = torch.nonzero(candidates_BI.any(0)).squeeze(1)
+    if not len(number_J):
         return
+    number_J = torch.nn.functional.pad(number_J, (max(1, FEWEST - len(number_J)), 0))
     model = shared.model.bundle.model
     candidates = candidates_of(shared, batch.cases, candidates_BI, number_J)
     found = explaining.ranked(batch.state_BD, candidates, LONGEST_SLATE)

@@ -13,7 +13,7 @@ from explanations.phrasing.text import title_of
 from recommendations.figures import label
 from recommendations.models import ModelVersion, Slate
 
-TOLERANCE = 1e-4  # of Δ log p: what the shape of a batch may change in the last bits
+TOLERANCE = 1e-4  # of Δ log p: what another version of torch or another processor may change in the last bits
 FIRST = 10
 
 

@@ -55,7 +55,7 @@ def split(
     for name, mean in means.items():
         own = vectors.part(name, items_BK).double()
         parts.append(((own - mean) * state.unsqueeze(1)).sum(-1))
-        baseline = baseline + state @ mean
+        baseline = baseline + (state * mean).sum(-1)  # each row for itself: see `tiles`
     popularity_I = (offset_I - model.bias_I).double()
     for column in (model.bias_I.double(), popularity_I):
         mean = column[1:].mean()

@@ -19,6 +19,7 @@ from explanations.methods.partition import Floats, Numbers
 from explanations.methods.reading import Reading
 from explanations.methods.removal import Cases, only, without
 from explanations.methods.rows import Rows, distinct
+from explanations.methods.tiles import TILE, filled
 from recommendations.ml.model import Recommender
 
 # The variants that are replayed for each product, in this order.
@@ -32,7 +33,7 @@ REMOVED = 13  # two: without the first two, the first three of those whose remov
 VARIANTS = 15
 REASONS_ALONE = slice(SINGLE, SINGLE + REASONS)
 CUT = math.log(1 / 0.9)  # a tenth of the probability
-TILE = 32  # rows at once: always so many, that a row's numbers do not depend on how many there are
+AT_ONCE = 32  # rows
 FEW = 4  # barred products are written one by one while they are fewer than this share of all
 
 Flags = NDArray[np.bool_]
@@ -77,7 +78,7 @@ class Candidates(NamedTuple):
         self, state_RD: Tensor, owner_R: Tensor, seen_RU: Tensor | None = None, out: Tensor | None = None
     ) -> Tensor:
         """[R, I]: -inf for what is not a candidate. `seen_RU`: the units that each row sees."""
-        scores_RI = torch.addmm(self.offset_I, state_RD, self.vectors_ID.T, out=out)
+        scores_RI = torch.addmm(self.offset_I, filled(state_RD), self.vectors_ID.T, out=out)[: len(state_RD)]
         if self.own is not None and seen_RU is not None:
             scores_RI.scatter_add_(1, self.own.column_BU[owner_R], self.own.added(state_RD, owner_R, seen_RU))
         if self.barred_BX is None:
@@ -162,7 +163,7 @@ def replay(
     asked: Asked | None = None,
     leaders_BN: Tensor | None = None,
     shared: Reading | None = None,
-    tile: int = TILE,
+    tile: int = AT_ONCE,
 ) -> Replay:
     """Score, log p and rank of each product in each variant, over every candidate; ties rank by product number.
 
@@ -181,7 +182,7 @@ def answered(
     asked: Asked,
     leaders_BN: Tensor | None = None,
     *,
-    tile: int = TILE,
+    tile: int = AT_ONCE,
 ) -> Replay:
     """Scores need no catalogue; each row of which more is asked is scored over it once."""
     batch, products, count = asked.rank_BKV.shape
@@ -233,10 +234,11 @@ def _tiles(
     asking = asking[np.argsort(turn_F[row_A[asking]], kind="stable")]
     bounds = np.searchsorted(turn_F[row_A[asking]], np.arange(0, len(order) + tile, tile))
     state_FD = rows.state_BRD[rows.owner_F, rows.place_F]
-    state_TD, owner_T = torch.zeros(tile, state_FD.shape[1]), torch.zeros(tile, dtype=torch.int64)
-    scores_TI = torch.empty(tile, len(candidates.vectors_ID))
+    height = max(tile, TILE)
+    state_TD, owner_T = torch.zeros(height, state_FD.shape[1]), torch.zeros(height, dtype=torch.int64)
+    scores_TI = torch.empty(height, len(candidates.vectors_ID))
     seen_FU = None if rows.seen_BRU is None else rows.seen_BRU[rows.owner_F, rows.place_F]
-    seen_TU = None if seen_FU is None else torch.zeros(tile, seen_FU.shape[1], dtype=torch.bool)
+    seen_TU = None if seen_FU is None else torch.zeros(height, seen_FU.shape[1], dtype=torch.bool)
     for step, first in enumerate(range(0, len(order), tile)):
         chosen = np.sort(order[first : first + tile])
         state_TD[: len(chosen)], owner_T[: len(chosen)] = state_FD[chosen], rows.owner_F[chosen]

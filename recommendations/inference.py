@@ -1,6 +1,7 @@
 """The live model in memory, and shoppers' histories as it reads them."""
 
 # S shoppers, N lines, I products, D width.
+import gc
 import threading
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -65,6 +66,7 @@ def loaded(version: ModelVersion) -> Loaded:
             _loaded[version.pk] = Loaded(
                 version_id=version.pk, bundle=bundle, number_of=bundle.number_of(), vectors_ID=vectors, bias_I=bias
             )
+            gc.freeze()  # all this stays: looking for cycles in it again and again is a tenth of the time of a shard
         return _loaded[version.pk]
 
 

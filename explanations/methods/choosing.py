@@ -83,9 +83,10 @@ def chosen(worth: Worth, lost_BUK: Tensor, *, tried: int, short: int) -> Chosen:
     of_BKU, lost_BKU = worth.of_units(lost_BUK).transpose(1, 2), lost_BUK.transpose(1, 2)
     is_short_B11 = ((worth.cases.unit_item_BU > 0).sum(1) <= short).view(-1, 1, 1)
     is_any_short = bool(is_short_B11.any())  # else nothing is asked that nobody would hear
-    best = torch.topk(of_BKU, min(max(tried, short) if is_any_short else tried, of_BKU.shape[-1]), dim=-1)
-    is_tried_BKG = best.values > float("-inf")
-    is_tried_BKG &= is_short_B11 | (torch.arange(best.indices.shape[-1]) < tried)
+    at_most = max(tried, short) if is_any_short else tried
+    value_BKG, best_BKG = (part[..., :at_most] for part in torch.sort(of_BKU, dim=-1, descending=True, stable=True))
+    is_tried_BKG = value_BKG > float("-inf")
+    is_tried_BKG &= is_short_B11 | (torch.arange(best_BKG.shape[-1]) < tried)
     opening = lost_BKU.max(-1, keepdim=True)
     is_open_BK1 = opening.values > 0
     first_BK1 = torch.where(is_open_BK1, opening.indices, NOTHING)
@@ -93,7 +94,7 @@ def chosen(worth: Worth, lost_BUK: Tensor, *, tried: int, short: int) -> Chosen:
     def beside(kept_BKS: Tensor, asked_BKG: Tensor, by: Worth = worth) -> tuple[Tensor, Tensor]:
         """[B, K, G] each: what is lost without those that are kept and another, and what they are worth together."""
         trial_BKGS = torch.cat(
-            [kept_BKS.unsqueeze(2).expand(-1, -1, asked_BKG.shape[-1], -1), best.indices.unsqueeze(-1)], dim=-1
+            [kept_BKS.unsqueeze(2).expand(-1, -1, asked_BKG.shape[-1], -1), best_BKG.unsqueeze(-1)], dim=-1
         )
         asked_BKG = asked_BKG & is_open_BK1 & ~(trial_BKGS[..., :-1] == trial_BKGS[..., -1:]).any(-1)
         trial_BKGS = trial_BKGS.masked_fill(~asked_BKG.unsqueeze(-1), NOTHING)  # all one row, which costs nothing
@@ -103,7 +104,7 @@ def chosen(worth: Worth, lost_BUK: Tensor, *, tried: int, short: int) -> Chosen:
     def more(sets_BKS: Tensor, value_BK1: Tensor, found_BKG: Tensor) -> tuple[Tensor, Tensor]:
         """The set with the best of those, if that is better than without."""
         value, index = found_BKG.max(-1, keepdim=True)
-        unit = torch.where(value > value_BK1, best.indices.gather(-1, index), NOTHING)
+        unit = torch.where(value > value_BK1, best_BKG.gather(-1, index), NOTHING)
         return torch.cat([sets_BKS, unit], dim=-1), torch.maximum(value, value_BK1)
 
     lost, value = beside(first_BK1, is_tried_BKG)

@@ -11,6 +11,7 @@ from explanations.methods.own import Sight, seen_units
 from explanations.methods.pools import Pool, log_p
 from explanations.methods.reading import Reading
 from explanations.methods.removal import Cases, states
+from explanations.methods.tiles import filled
 from recommendations.ml.data import Ints
 from recommendations.ml.model import Recommender
 
@@ -61,10 +62,10 @@ def strongest(
 ) -> StrongestGroup:
     """Leave out each group as a whole; see `occlusion.screen`."""
     real_BL = cases.real_BL.unsqueeze(1)
-    visible = torch.cat([real_BL, real_BL & ~found.lines_BGL], dim=1)
+    visible = filled(torch.cat([real_BL, real_BL & ~found.lines_BGL], dim=1), 1)
     seen = None if sight is None else seen_units(cases, visible)
     reached = log_p(states(model, cases, visible, shared), pool, vectors_BKD, offset_BK, sight, seen)
-    delta_BKG = (reached[:, :1] - reached[:, 1:]).transpose(1, 2)
+    delta_BKG = (reached[:, :1] - reached[:, 1 : 1 + found.category_BG.shape[1]]).transpose(1, 2)
     delta_BKG = delta_BKG.masked_fill((found.category_BG == 0).unsqueeze(1), float("-inf"))
     value, index = delta_BKG.max(-1)
     category = found.category_BG.gather(1, index).masked_fill(value <= 0, 0)

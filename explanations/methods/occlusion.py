@@ -11,6 +11,7 @@ from explanations.methods.own import Sight, seen_units
 from explanations.methods.pools import Pool, log_p
 from explanations.methods.reading import Reading
 from explanations.methods.removal import NOTHING, Cases, states, without
+from explanations.methods.tiles import filled
 from recommendations.ml.model import Recommender
 
 
@@ -53,9 +54,12 @@ def leave_one_out(
     each_BU1 = torch.arange(units).view(1, -1, 1).expand(batch, -1, -1)
     visible = without(cases, torch.cat([torch.full((batch, 2, 1), NOTHING), each_BU1], dim=1))
     visible[:, 1] = False
+    visible = filled(visible, 1)
     seen = None if sight is None else seen_units(cases, visible)
     reached = log_p(states(model, cases, visible, shared), pool, vectors_BKD, offset_BK, sight, seen)
-    lost = (reached[:, :1] - reached[:, 2:]).masked_fill((cases.unit_item_BU == 0).unsqueeze(-1), float("-inf"))
+    lost = (reached[:, :1] - reached[:, 2 : 2 + units]).masked_fill(
+        (cases.unit_item_BU == 0).unsqueeze(-1), float("-inf")
+    )
     return LeftOut(reached[:, 0], reached[:, 1], lost)
 
 
@@ -87,11 +91,7 @@ def screen(
 
 def _opposing(cases: Cases, delta_BUK: Tensor) -> Tensor:
     missing = (cases.unit_item_BU == 0).unsqueeze(-1)
-    against = torch.topk(
-        delta_BUK.masked_fill(missing, float("inf")).transpose(1, 2),
-        min(2, delta_BUK.shape[1]),
-        dim=-1,
-        largest=False,
-    )
-    opposing = torch.where(against.values < 0, against.indices, NOTHING)
+    found = delta_BUK.masked_fill(missing, float("inf")).transpose(1, 2)
+    values, indices = (part[..., :2] for part in torch.sort(found, dim=-1, stable=True))
+    opposing = torch.where(values < 0, indices, NOTHING)
     return torch.nn.functional.pad(opposing, (0, 2 - opposing.shape[-1]), value=NOTHING)

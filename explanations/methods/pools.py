@@ -32,8 +32,16 @@ def lots(numbers: Tensor) -> Tensor:
 
 
 def ordered(scores_BI: Tensor) -> Tensor:
-    """[B, I] numbers, best first."""
-    return torch.from_numpy(np.argsort(-scores_BI.numpy(), axis=1))  # in half the time of torch's
+    """[B, I] numbers, best first; ties by number.
+
+    Each score's bits, as a whole number that rises as the score falls, before its number: sorting those is quicker than
+    asking for the order, and leaves no tie open.
+    """
+    bits_BI = (np.float32(0) - scores_BI.numpy()).view(np.int32)
+    bits_BI ^= (bits_BI >> 31) & np.int32(0x7FFFFFFF)
+    key_BI = bits_BI.astype(np.int64) << 32 | np.arange(bits_BI.shape[1])
+    key_BI.sort(axis=1)
+    return torch.from_numpy(key_BI & 0xFFFFFFFF)
 
 
 def sampled(

@@ -39,9 +39,9 @@ class Cases:
         return self.unit_BL >= 0
 
 
-def cases(model: Recommender, histories: Histories, shoppers: Ints, *, now: int) -> Cases:
+def cases(model: Recommender, histories: Histories, shoppers: Ints, *, now: int, padded_to: int = 1) -> Cases:
     """The most recent lines before `now`, as the model reads them."""
-    history, next_basket_B, lines_BL = latest_history(histories, shoppers, model.config, now=now)
+    history, next_basket_B, lines_BL = latest_history(histories, shoppers, model.config, now=now, padded_to=padded_to)
     items = history.items_BL.numpy()
     unit = np.full(items.shape, NOTHING, np.int64)
     order = np.argsort(items, axis=1, kind="stable")

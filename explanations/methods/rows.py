@@ -10,6 +10,7 @@ from torch import Tensor
 from explanations.methods.own import seen_units
 from explanations.methods.reading import Reading
 from explanations.methods.removal import Cases, states
+from explanations.methods.tiles import TILE
 from recommendations.ml.model import Recommender
 
 
@@ -40,7 +41,7 @@ def distinct(model: Recommender, cases: Cases, visible_BXL: Tensor, shared: Read
     owner = first // count
     place = rectangle(owner, batch)
     visible_FL = visible_BXL.reshape(-1, length)[first]
-    visible_BRL = torch.zeros(batch, int(place.max()) + 1, length, dtype=torch.bool)
+    visible_BRL = torch.zeros(batch, max(TILE, int(place.max()) + 1), length, dtype=torch.bool)
     visible_BRL[owner, place] = visible_FL
     seen_BRU = None if model.repeats is None else seen_units(cases, visible_BRL)
     state_BRD = states(model, cases, visible_BRL, shared)

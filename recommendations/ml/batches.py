@@ -277,15 +277,15 @@ def _lots(items_BL: NDArray[np.int32], random: np.random.Generator) -> NDArray[n
 
 
 def latest_history(
-    histories: Histories, shoppers: Ints, model: ModelConfig, *, now: int
+    histories: Histories, shoppers: Ints, model: ModelConfig, *, now: int, padded_to: int = 1
 ) -> tuple[History, Tensor, NDArray[np.int64]]:
     """The most recent lines before `now` of each shopper: the history, the number of the next basket [B], line numbers.
 
-    The histories must end before `now`. Padding depends on the longest of the shoppers given.
+    The histories must end before `now`. They are padded to `padded_to`, or to the longest of them.
     """
     start, end = histories.offsets[shoppers], histories.offsets[shoppers + 1]
     first = np.maximum(start, end - model.history)
-    length = max(1, int((end - first).max())) if len(shoppers) else 1
+    length = max(padded_to, int((end - first).max())) if len(shoppers) else padded_to
     line_BL = first[:, None] + np.arange(length)
     real_BL = line_BL < end[:, None]
     clipped = np.minimum(line_BL, np.maximum(end[:, None] - 1, 0))

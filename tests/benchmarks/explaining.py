@@ -7,6 +7,7 @@ process, whatever else the machine does, and the best of several rounds.
 
 # S shoppers, J columns (products that may be ranked).
 import argparse
+import gc
 import os
 import resource
 import sys
@@ -154,7 +155,9 @@ class Clock:
         self.spent[name] += time.process_time() - begun
 
 
-def round_of(shared: engine.Context, lines: ShopperLines, batches: list[Ints], explained: int) -> tuple[Clock, int]:
+def round_of(
+    shared: engine.Context, lines: ShopperLines, batches: list[tuple[Ints, int]], explained: int
+) -> tuple[Clock, int]:
     """Every shopper once, placement `home`: what the engine does, step by step. The clock, and contracts with a reason.
 
     Beside them, not a part of the whole: `score` is what recommending alone takes, and `leave one out` screening's
@@ -164,14 +167,14 @@ def round_of(shared: engine.Context, lines: ShopperLines, batches: list[Ints], e
     model, everybody = shared.model.bundle.model, torch.nonzero(shared.shown_I.index_fill(0, torch.tensor(0), True))
     number_J = everybody.squeeze(1)
     vectors_JD, offset_J = shared.model.vectors_ID[number_J], shared.offset_I[number_J]
-    for rows in batches:
+    for rows, length in batches:
         allowed_BJ = (shared.shown_I & ~owned_mask(lines.histories, rows, shared.model.products))[:, number_J]
         with clock.step("score"):
             cases = removal.cases(model, lines.histories, rows, now=int(shared.now.timestamp()))
             state_BD = removal.states(model, cases, cases.real_BL.unsqueeze(1))[:, 0]
             top((state_BD @ vectors_JD.T + offset_J).masked_fill_(~allowed_BJ, float("-inf")), 10)
         with clock.step("read"):
-            batch = engine.batch_of(shared, lines, rows)
+            batch = engine.batch_of(shared, lines, rows, padded_to=length)
         with clock.step("rank"):
             found = explaining.ranked(batch.state_BD, Candidates.of(allowed_BJ, vectors_JD, offset_J), LONGEST_SLATE)
         with clock.step("leave one out"):
@@ -191,10 +194,9 @@ def round_of(shared: engine.Context, lines: ShopperLines, batches: list[Ints], e
 @torch.inference_mode()
 def measure(shared: engine.Context, lines: ShopperLines, *, explained: int, batch: int, rounds: int) -> Iterator[str]:
     lengths = np.diff(lines.histories.offsets)
-    known = np.flatnonzero(lengths > 0)
-    order = known[np.argsort(lengths[known], kind="stable")]
-    batches = [order[first : first + batch] for first in range(0, len(order), batch)]
-    mean = np.minimum(lengths[known], shared.model.bundle.model.config.history).mean()
+    known, most = np.flatnonzero(lengths > 0), shared.model.bundle.model.config.history
+    batches = list(engine.batches(lines.histories, most, batch))
+    mean = np.minimum(lengths[known], most).mean()
     yield f"{len(known)} shoppers, {mean:.0f} lines each, {shared.model.products} products, {explained} explained"
     done = [round_of(shared, lines, batches, explained) for _ in range(rounds)]
     whole = ("read", "rank", "screen", "verify", "assemble")
@@ -228,6 +230,7 @@ def main() -> None:
         run = Run.objects.filter(version=options.version).latest("as_of")
         shared = engine.context(run, now=run.as_of)
         lines = stored_lines(shared, options.shoppers)
+    gc.freeze()  # as when a worker has loaded a model
     for line in measure(shared, lines, explained=options.explained, batch=options.batch, rounds=options.rounds):
         sys.stdout.write(line + "\n")
 

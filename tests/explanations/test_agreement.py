@@ -1,7 +1,5 @@
 """What a reason owes to the seed of the training."""
 
-from dataclasses import replace
-
 import pytest
 from django.core.management import CommandError, call_command
 
@@ -30,7 +28,7 @@ def of_another_seed(world: World) -> ModelVersion:
     version: ModelVersion = ModelVersionFactory(
         snapshot=first.snapshot, config=first.config, state=first.state, metrics={"new": {}}, seed=2
     )
-    other = replace(world._bundle(1, False), model=random_model(8, products=PRODUCTS, history=64))
+    other = world._bundle(random_model(8, products=PRODUCTS, history=64))
     version.weights = artifacts.weights_name(version.pk)
     version.weights_checksum = artifacts.save_bytes(version.weights, bundles.dump(other))
     version.save()

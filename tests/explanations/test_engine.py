@@ -17,6 +17,7 @@ from recommendations.ml import bundle as bundles
 from recommendations.ml.calibration import Calibration
 from recommendations.ml.data import Catalogue
 from recommendations.ml.kinds import Kinds
+from recommendations.ml.model import Recommender
 from recommendations.models import ModelVersion, Placement, Run
 from tests.factories import (
     NOON,
@@ -36,15 +37,30 @@ PRODUCTS = 40
 
 
 class World:
-    """Forty products, eight shoppers with five baskets each, and a live run of a model with random weights."""
+    """Forty products, eight shoppers with five baskets each, and a live run of a model with random weights.
 
-    def __init__(self, *, blocks: int, uses_repeats: bool = False) -> None:
+    `model`: another one, for so many `products`; then it has texts and repeats.
+    """
+
+    def __init__(
+        self,
+        *,
+        blocks: int = 1,
+        uses_repeats: bool = False,
+        model: Recommender | None = None,
+        products: int = PRODUCTS,
+        shoppers: int = 8,
+    ) -> None:
+        if model is None:
+            model = random_model(
+                7, blocks=blocks, products=products, history=64, uses_repeats=uses_repeats, has_texts=uses_repeats
+            )
         chance = np.random.default_rng(11)
         categories = [CategoryFactory() for _ in range(4)]
         launched_at = NOON - timedelta(days=300)
-        built = [ProductFactory.build(category=categories[n % 4], launched_at=launched_at) for n in range(PRODUCTS)]
+        built = [ProductFactory.build(category=categories[n % 4], launched_at=launched_at) for n in range(products)]
         self.products: list[Product] = Product.objects.bulk_create(built)
-        self.shoppers: list[Shopper] = ShopperFactory.create_batch(8)
+        self.shoppers: list[Shopper] = ShopperFactory.create_batch(shoppers)
         self.event_types = [EventTypeFactory(code=code) for code in ("purchase", "view")]
         rows = [
             InteractionFactory.build(
@@ -56,17 +72,17 @@ class World:
             )
             for shopper in self.shoppers
             for basket in range(5)
-            for number in chance.choice(PRODUCTS, int(chance.integers(1, 4)), replace=False)
+            for number in chance.choice(products, int(chance.integers(1, 4)), replace=False)
         ]
         Interaction.objects.bulk_create(rows)
-        self.run = self._published(blocks, uses_repeats)
+        self.run = self._published(model)
 
-    def _published(self, blocks: int, uses_repeats: bool) -> Run:
+    def _published(self, model: Recommender) -> Run:
         version: ModelVersion = ModelVersionFactory()
         name = artifacts.weights_name(version.pk)
         version.weights, version.weights_checksum = (
             name,
-            artifacts.save_bytes(name, bundles.dump(self._bundle(blocks, uses_repeats))),
+            artifacts.save_bytes(name, bundles.dump(self._bundle(model))),
         )
         version.save()
         inference._loaded.pop(version.pk, None)
@@ -83,19 +99,17 @@ class World:
         explained_slate(run=run, contracts=[contract(self.products[0])])
         return run
 
-    def _bundle(self, blocks: int, uses_repeats: bool) -> bundles.Bundle:
-        model = random_model(
-            7, blocks=blocks, products=PRODUCTS, history=64, uses_repeats=uses_repeats, has_texts=uses_repeats
-        )
-        zeros = np.zeros((PRODUCTS + 1, 1))
+    def _bundle(self, model: Recommender) -> bundles.Bundle:
+        count = len(self.products)
+        zeros = np.zeros((count + 1, 1))
         even = Calibration(knots=(-20.0, 0.0), chances=(0.0, 1.0))
         return bundles.Bundle(
             model=model,
             catalogue=Catalogue(
-                products=PRODUCTS,
+                products=count,
                 attributes={"group": model.products.get_buffer("values_group").numpy().astype(np.int32)},
                 sizes={"group": 3},
-                texts=texts_of(PRODUCTS) if uses_repeats else None,
+                texts=texts_of(count) if model.products.projection is not None else None,
             ),
             product_ids=np.asarray([0, *(product.pk for product in self.products)], np.int64),
             category_ids=np.asarray([0, *(product.category_id for product in self.products)], np.int64),

@@ -15,8 +15,9 @@ from recommendations import artifacts
 from recommendations.ml import bundle as bundles
 from recommendations.models import ModelVersion, Placement, Slate
 from tests.explanations.shown import home_of
-from tests.explanations.test_engine import World
+from tests.explanations.test_engine import PRODUCTS, World
 from tests.factories import NOON, ModelVersionFactory, StaffFactory
+from tests.recommendations.ml.made import random_model
 
 pytestmark = pytest.mark.django_db
 
@@ -29,7 +30,7 @@ def rows(world: World, placement: Placement = Placement.HOME) -> list[inspection
 def other_version(world: World) -> ModelVersion:
     """Of the same shape, with other weights."""
     version: ModelVersion = ModelVersionFactory(state=ModelVersion.State.PASSED)
-    bundle = world._bundle(1, uses_repeats=False)
+    bundle = world._bundle(random_model(7, products=PRODUCTS, history=64))
     for parameter in bundle.model.parameters():
         parameter.data.mul_(-1.0)
     name = artifacts.weights_name(version.pk)

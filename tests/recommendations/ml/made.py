@@ -6,8 +6,10 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from recommendations.ml.config import ModelConfig
-from recommendations.ml.data import DAY, Histories
+from recommendations.ml.config import ModelConfig, TrainingConfig
+from recommendations.ml.data import DAY, Catalogue, Histories, next_baskets
+from recommendations.ml.kinds import Kinds
+from recommendations.ml.loop import TrainingData, train
 from recommendations.ml.model import Recommender
 
 torch.set_num_threads(1)  # tensors are so small here that threads only wait for each other
@@ -92,3 +94,33 @@ def random_model(
                 model.repeats.count.weight *= 0.1
                 model.repeats.count.weight[0] = model.repeats.tendency.weight[0] = 0.0
     return model.eval()
+
+
+def trained_model(seed: int, *, products: int = 12, blocks: int = 1, width: int = 16, history: int = 64) -> Recommender:
+    """A few epochs on shoppers who come back to a few products; with times, texts, repeats, two kinds of lines."""
+    random = np.random.default_rng(seed)
+    liked = [np.sort(random.choice(np.arange(1, products + 1), min(8, products), replace=False)) for _ in range(80)]
+    shoppers = [
+        [
+            (int(day) * DAY, int(item), int(random.integers(1, 3)))
+            for day in np.sort(random.choice(np.arange(1, 390), 8, replace=False))
+            for item in np.sort(random.choice(own, 2, replace=False))
+        ]
+        for own in liked
+    ]
+    histories = histories_of(shoppers)
+    values = np.asarray([0, *(1 + number % 3 for number in range(products))], np.int32)
+    data = TrainingData(
+        histories=histories.before(300 * DAY),
+        catalogue=Catalogue(
+            products=products, attributes={"group": values[:, None]}, sizes={"group": 3}, texts=texts_of(products)
+        ),
+        kinds=Kinds.of([(1, 1.0, True), (2, 1.0, True)], {}),
+        validation=next_baskets(histories, np.ones(len(histories.items), bool), start=300 * DAY, end=400 * DAY),
+    )
+    model, _ = train(
+        ModelConfig(width=width, blocks=blocks, history=history, uses_popularity=False),
+        TrainingConfig(epochs=4, batch_lines=800, learning_rate=2e-2, seed=seed),
+        data,
+    )
+    return model
