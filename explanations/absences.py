@@ -26,6 +26,7 @@ class Absence(StrEnum):
     LESS_OF_GROUP = "less_of_group"  # it would be in the list, but for a wish for less of its group
     NO_REASON = "no_reason"  # it would be in the list, but nothing that may be said passed the check
     NOT_IN_VERSION = "not_in_version"  # the model does not know it yet
+    PENDING = "pending"  # only the model can tell, and it has not answered yet
     RANKED_LOWER = "ranked_lower"  # others fit better
     FAILED = "failed"  # the model could not be asked
 
@@ -79,8 +80,8 @@ def why_not(*, shopper: Shopper, product: Product, wait: float | None = None) ->
     ranked = _ranked(answer) if answer is not None else None
     stated = _from_list(shopper, product, found)
     absence = stated.absence
-    if absence is Absence.RANKED_LOWER and answer is not None and ranked is None:
-        absence = Absence.FAILED if FAILED in answer else Absence.NOT_IN_VERSION
+    if absence is Absence.RANKED_LOWER and ranked is None:
+        absence = _unranked(answer, is_in_slate=product.pk in slate.product_ids)
     return WhyNot(
         product=product,
         absence=absence,
@@ -92,6 +93,13 @@ def why_not(*, shopper: Shopper, product: Product, wait: float | None = None) ->
         ranked=ranked,
         last=last,
     )
+
+
+def _unranked(answer: Answer | None, *, is_in_slate: bool) -> Absence:
+    """What stands further down in the slate ranks lower, the model need not say it; of the rest nobody else knows."""
+    if answer is None:
+        return Absence.RANKED_LOWER if is_in_slate else Absence.PENDING
+    return Absence.FAILED if FAILED in answer else Absence.NOT_IN_VERSION
 
 
 def _without_model(shopper: Shopper, product: Product, found: Recommendations) -> WhyNot | None:

@@ -1,7 +1,7 @@
 // What the pages do better with a script; without it they work by links and forms.
 "use strict";
 
-// A row whose refresh is running asks for itself every second, at most ten times.
+// A row whose refresh is running asks for itself every second, at most ten times; then it says that nobody answered.
 const POLLS = 10;
 const row_of = (html) => new DOMParser().parseFromString(html, "text/html").querySelector("[data-row]");
 const wait = (milliseconds) => new Promise((resolve) => setTimeout(resolve, milliseconds));
@@ -20,7 +20,11 @@ async function refresh(row) {
       return;
     }
   }
-  row.querySelector(".updating")?.remove();
+  row.querySelectorAll(".updating, [data-asking]").forEach((told) => told.remove());
+  const unanswered = row.querySelector("[data-unanswered]");
+  if (!unanswered) return;
+  unanswered.hidden = false;
+  say(unanswered.textContent.trim());
 }
 
 function say(text) {

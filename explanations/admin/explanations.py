@@ -22,6 +22,7 @@ from catalog.paging import BigTableAdmin
 from explanations import absences, charts, dashboard, inspection, promotion, replaying
 from explanations.models import Explanation
 from explanations.phrasing.absences import cause_of, details_of
+from explanations.phrasing.parts import bars_of
 from recommendations.admin import slates
 from recommendations.models import ModelVersion, Placement, Run, Slate
 
@@ -214,12 +215,13 @@ class _Asked:
             return Shopper.objects.filter(pk=pk).first()
         return Shopper.objects.filter(external_id=self.term).order_by("pk").first() if self.term else None
 
-    def why_not(self, rows: list[inspection.Inspected]) -> list[str]:
-        """Of a product that is not in the list: why, in the words that the shopper would read."""
+    def why_not(self, rows: list[inspection.Inspected]) -> dict[str, Any] | None:
+        """Of a product that is not in the list: why, in the words and with the bars that the shopper would see."""
         if self.shopper is None or self.product is None or any(row.product == self.product for row in rows):
-            return []
+            return None
         why = absences.why_not(shopper=self.shopper, product=self.product)
-        return [cause_of(why), *details_of(why)]
+        said = [cause_of(why), *details_of(why)]
+        return {"sentences": said, "parts": bars_of(why.ranked), "is_pending": why.is_pending}
 
     @property
     def is_unknown(self) -> bool:

@@ -43,6 +43,7 @@ ABSENCES = {
     Absence.LESS_OF_GROUP: "it would be shown, but the shopper wished for less of its category",
     Absence.NO_REASON: "it ranks high enough, but no reason that may be said passed its check",
     Absence.NOT_IN_VERSION: "the live model version does not know it",
+    Absence.PENDING: "only the model can tell, and it has not answered within two seconds: ask again",
     Absence.RANKED_LOWER: "others rank higher",
     Absence.FAILED: "the model could not be asked",
 }

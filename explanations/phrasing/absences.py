@@ -48,6 +48,8 @@ def _template(why: WhyNot) -> str:
             return _("%(title)s ranks high enough, but no reason for it that may be said passed its check.")
         case Absence.NOT_IN_VERSION:
             return _("The model does not know %(title)s yet: it came after the last training.")
+        case Absence.PENDING:
+            return _("The model is being asked where it ranks %(title)s.")
         case Absence.RANKED_LOWER:
             return _("Other products fit your history better than %(title)s.")
         case Absence.FAILED:

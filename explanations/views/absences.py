@@ -1,7 +1,5 @@
 """ "Why is this not recommended to me?"."""
 
-from dataclasses import dataclass
-
 from django.contrib.auth.decorators import login_required
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, render
@@ -10,24 +8,10 @@ from django.views.decorators.http import require_safe
 
 from catalog.models import Product
 from catalog.visitors import shopper_of
-from explanations.absences import WhyNot, why_not
+from explanations.absences import why_not
 from explanations.phrasing.absences import cause_of, details_of
-from explanations.phrasing.parts import part_name
+from explanations.phrasing.parts import bars_of
 from explanations.views.waiting import wait_of
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class PartBar:
-    """One part of the gap, as a bar from the zero at 101."""
-
-    name: str
-    value: str
-    percent: int
-    is_for: bool
-
-    @property
-    def left(self) -> int:
-        return 101 - self.percent
 
 
 @login_required
@@ -48,22 +32,6 @@ def why_not_page(request: HttpRequest, external_id: str) -> HttpResponse:
             "product": product,
             "cause": cause_of(why),
             "details": details_of(why),
-            "parts": bars_of(why),
+            "parts": bars_of(why.ranked),
         },
     )
-
-
-def bars_of(why: WhyNot) -> list[PartBar]:
-    """The split of the gap, the largest part first."""
-    parts = why.ranked.parts if why.ranked is not None else ()
-    longest = max((abs(value) for _, value in parts), default=0.0) or 1.0
-    return [
-        PartBar(
-            name=part_name(code),
-            value=f"{value:+.2f}".replace("-", "−"),
-            percent=max(1, round(abs(value) / longest * 100)),
-            is_for=value >= 0,
-        )
-        for code, value in parts
-        if abs(value) >= 0.005
-    ]

@@ -13,6 +13,7 @@ from explanations import answering
 from explanations.absences import Absence, why_not
 from explanations.models import Explanation
 from explanations.phrasing.absences import cause_of, details_of
+from explanations.phrasing.parts import bars_of
 from recommendations.models import Run
 from tests.api_client import PartnerClient
 from tests.explanations.shown import home_of, refresh, shown_world
@@ -159,6 +160,52 @@ def test_an_answer_is_asked_for_once_and_kept(world: World, no_worker: list[str]
     assert second.is_pending
     assert first.absence is Absence.RANKED_LOWER  # that is known without the model
     assert no_worker == ["why_not"]
+
+
+def test_where_only_the_model_can_tell_no_cause_is_said_before_it_answers(
+    world: World, signed_in: Client, no_worker: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("explanations.asking.WAIT", 0.01)
+    product = ProductFactory(title="Brand new lamp")
+
+    why = why_not(shopper=world.shoppers[0], product=product)
+    html = signed_in.get(reverse("why_not", args=[product.external_id])).content.decode()
+    path = f"shoppers/{world.shoppers[0].external_id}/why-not/{product.external_id}"
+    answer = PartnerClient(sees_all_shoppers=True).get(path).json()
+
+    assert (why.absence, why.is_pending) == (Absence.PENDING, True)
+    assert '<p class="claim" data-asking>The model is being asked where it ranks Brand new lamp.</p>' in html
+    assert "fit your history better" not in html
+    assert "data-unanswered hidden>The model did not answer: its worker is busy, or stands still." in html
+    assert (answer["cause"], answer["is_pending"]) == ("pending", True)
+
+
+def test_staff_see_the_split_that_the_shopper_sees(world: World, worker: list[str], admin: Client) -> None:
+    shopper, product = world.shoppers[0], lower(world, at=25)
+    url = reverse("admin:explanations_inspector") + f"?q={shopper.external_id}&product={product.external_id}"
+
+    response = admin.get(url)
+
+    ranked = why_not(shopper=shopper, product=product).ranked
+    assert ranked is not None
+    shown = response.context["why_not"]
+    assert shown["parts"] == bars_of(ranked) != []
+    assert not shown["is_pending"]
+    assert response.content.decode().count('class="bar"') == len(shown["parts"])
+
+
+def test_staff_see_that_the_model_has_not_answered(
+    world: World, no_worker: list[str], admin: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("explanations.asking.WAIT", 0.01)
+    product = ProductFactory(title="Brand new lamp")
+    url = reverse("admin:explanations_inspector") + f"?q={world.shoppers[0].external_id}&product={product.external_id}"
+
+    page = admin.get(url).content.decode()
+
+    assert "The model is being asked where it ranks Brand new lamp." in page
+    assert 'id="live" data-refresh="1"' in page
+    assert "no worker of the queue realtime runs" in page
 
 
 def test_a_change_of_the_history_is_a_new_question(world: World, worker: list[str]) -> None:
