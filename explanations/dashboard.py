@@ -59,7 +59,7 @@ def _figures(run: Run | None, check: VersionCheck | None) -> list[Figure]:
         Figure(
             name=_("Verified reasons"),
             value=_percent(verified_share(run) or 0.0),
-            note=_("of all explained recommendations"),
+            note=_("of the recommendations of New for you"),
             url=row_url(run),
         ),
         Figure(
@@ -194,7 +194,7 @@ def _alerts(run: Run | None, check: VersionCheck | None) -> list[Alert]:
     total = sum(statuses.values())
     share = verified_share(run)
     if share is not None and share < LEAST_VERIFIED:
-        text = _("Only %(share)s of what is explained has a verified reason; the goal is %(goal)s.")
+        text = _("Only %(share)s of New for you has a verified reason; the goal is %(goal)s.")
         slots = {"share": _percent(share), "goal": _percent(LEAST_VERIFIED)}
         found.append(Alert(text=text % slots, mend=_("See which causes stand for the rest."), url=row_url(run)))
     if total and statuses.get("withheld", 0) / total > MOST_WITHHELD:

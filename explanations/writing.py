@@ -129,7 +129,7 @@ class Batch:
             )
         )
         self.evidence.extend((number, *citation) for citation in sorted(_citations(contracts)))
-        by_placement = {slate.placement.value: {"slates": 1, "causes": causes}}
+        by_placement = {slate.placement.value: {"slates": 1, "causes": causes, "statuses": statuses}}
         counts = {"causes": causes, "statuses": statuses, "placements": by_placement}
         if slate.placement is Placement.HOME and slate.shopper_id is not None:
             counts["weights"] = weights_of(contracts)

@@ -263,8 +263,9 @@ def placement_name(value: str) -> str:
 
 
 def verified_share(run: Run) -> float | None:
-    """Of all explained recommendations of the run, those with a verified reason."""
-    statuses = run.summary.get("statuses") or {}
+    """Of the recommendations of `home`, those with a verified reason."""
+    home = (run.summary.get("placements") or {}).get(Placement.HOME.value, {})
+    statuses = home.get("statuses") or run.summary.get("statuses") or {}  # runs of old counted all placements together
     total = sum(statuses.values())
     return statuses.get("verified", 0) / total if total else None
 

@@ -56,7 +56,7 @@ def test_all_is_well_where_the_goals_are_met(shop: Shop) -> None:
 @pytest.mark.parametrize(
     ("statuses", "said"),
     [
-        ({"verified": 80, "fallback": 20}, "Only 80.0 % of what is explained has a verified reason"),
+        ({"verified": 80, "fallback": 20}, "Only 80.0 % of New for you has a verified reason"),
         ({"verified": 90, "withheld": 10}, "10.0 % of what was ranked is withheld."),
     ],
 )

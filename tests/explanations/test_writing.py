@@ -90,7 +90,7 @@ def test_a_shard_is_written_with_its_explanations_and_counted(
         "left_out": 0,
         "causes": {"history": 3},
         "statuses": {"verified": 3},
-        "placements": {"home": {"slates": 1, "causes": {"history": 3}}},
+        "placements": {"home": {"slates": 1, "causes": {"history": 3}, "statuses": {"verified": 3}}},
         "weights": {
             "recommendations": 3,
             "sizes": {"id": 4.5, "category": 2.1, "price_band": 0.3, "bias": 0.6},

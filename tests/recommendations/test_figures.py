@@ -106,6 +106,17 @@ def test_a_runs_causes_and_placements_are_counted() -> None:
     ]
 
 
+def test_the_verified_share_is_that_of_home_alone() -> None:
+    summary = {
+        "statuses": {"verified": 100, "fallback": 300},
+        "placements": {
+            "home": {"slates": 3, "statuses": {"verified": 90, "fallback": 10}},
+            "product": {"slates": 9, "statuses": {"verified": 10, "fallback": 290}},
+        },
+    }
+    assert figures.verified_share(Run(summary=summary)) == 0.9
+
+
 def test_an_empty_run_has_no_charts() -> None:
     run = Run(summary={})
 
