@@ -15,10 +15,11 @@ import time
 from collections import defaultdict
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from datetime import UTC, datetime
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings")
-if "--version" not in sys.argv:  # nothing of it is reached
+if "--version" not in sys.argv and __name__ == "__main__":  # nothing of it is reached
     os.environ.setdefault("DATABASE_URL", "postgres://nobody@127.0.0.1:1/none")
     os.environ.setdefault("REDIS_URL", "redis://127.0.0.1:1")
     os.environ.setdefault("SECRET_KEY", "benchmark")
@@ -50,6 +51,7 @@ from recommendations.models import Placement, Run
 PRODUCTS = 5_000
 CATEGORIES = 60
 LONGEST = 50
+WHOLE = ("read", "rank", "screen", "verify", "assemble")
 NOW = 800 * DAY
 
 
@@ -191,22 +193,39 @@ def round_of(
     return clock, verified_contracts
 
 
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Spent:
+    """CPU seconds by step for all shoppers, the best of the rounds; `whole` is of one round, the best."""
+
+    shoppers: int
+    lines: float  # mean of those that are read
+    seconds: dict[str, float]
+    whole: float
+    verified: float  # share of contracts with a verified reason
+    peak_mib: float
+
+
 @torch.inference_mode()
-def measure(shared: engine.Context, lines: ShopperLines, *, explained: int, batch: int, rounds: int) -> Iterator[str]:
+def best(shared: engine.Context, lines: ShopperLines, *, explained: int, batch: int, rounds: int) -> Spent:
     lengths = np.diff(lines.histories.offsets)
     known, most = np.flatnonzero(lengths > 0), shared.model.bundle.model.config.history
     batches = list(engine.batches(lines.histories, most, batch))
-    mean = np.minimum(lengths[known], most).mean()
-    yield f"{len(known)} shoppers, {mean:.0f} lines each, {shared.model.products} products, {explained} explained"
     done = [round_of(shared, lines, batches, explained) for _ in range(rounds)]
-    whole = ("read", "rank", "screen", "verify", "assemble")
-    clock, reasons = min(done, key=lambda one: sum(one[0].spent[name] for name in whole))
-    spent = {name: min(other.spent[name] for other, _ in done) for name in clock.spent}
-    for name in ("score", "leave one out", *whole):
-        yield row(name, spent[name], len(known), spent["score"])
-    yield row("whole", sum(clock.spent[name] for name in whole), len(known), spent["score"])
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
-    yield f"{reasons / len(known) / explained:.1%} of contracts have a verified reason; peak memory {peak:.0f} MiB"
+    return Spent(
+        shoppers=len(known),
+        lines=float(np.minimum(lengths[known], most).mean()),
+        seconds={name: min(clock.spent[name] for clock, _ in done) for name in ("score", "leave one out", *WHOLE)},
+        whole=min(sum(clock.spent[name] for name in WHOLE) for clock, _ in done),
+        verified=done[0][1] / len(known) / explained,
+        peak_mib=resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024,
+    )
+
+
+def told(spent: Spent, *, products: int, explained: int) -> Iterator[str]:
+    yield f"{spent.shoppers} shoppers, {spent.lines:.0f} lines each, {products} products, {explained} explained"
+    for name, seconds in (*spent.seconds.items(), ("whole", spent.whole)):
+        yield row(name, seconds, spent.shoppers, spent.seconds["score"])
+    yield f"{spent.verified:.1%} of contracts have a verified reason; peak memory {spent.peak_mib:.0f} MiB"
 
 
 def row(name: str, seconds: float, shoppers: int, score: float) -> str:
@@ -231,7 +250,8 @@ def main() -> None:
         shared = engine.context(run, now=run.as_of)
         lines = stored_lines(shared, options.shoppers)
     gc.freeze()  # as when a worker has loaded a model
-    for line in measure(shared, lines, explained=options.explained, batch=options.batch, rounds=options.rounds):
+    spent = best(shared, lines, explained=options.explained, batch=options.batch, rounds=options.rounds)
+    for line in told(spent, products=shared.model.products, explained=options.explained):
         sys.stdout.write(line + "\n")
 
 

@@ -1,6 +1,6 @@
 """Because, through the functions that the product trains and ranks with.
 
-python -m tests.benchmarks.ranking.ours ours|ours-ids|ours-unmasked|ours-causal PREPARED ANSWER
+python -m tests.benchmarks.ranking.ours ours|ours-ids|… PREPARED ANSWER
 """
 
 # E shoppers, I products, P periods.
