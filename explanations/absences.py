@@ -7,7 +7,7 @@ from enum import StrEnum
 from catalog.models import Category, Interaction, Product, Shopper
 from catalog.services import NOT_INTERESTED
 from explanations.asking import FAILED, LIST, Answer, about, ask
-from explanations.services import SHOWN, Recommendation, Recommendations, recommendations_for
+from explanations.services import SHOWN, Recommendation, Recommendations, recommendations_for, sensitive_ids
 from recommendations.models import Placement, Run
 
 
@@ -31,7 +31,8 @@ class Absence(StrEnum):
     FAILED = "failed"  # the model could not be asked
 
 
-PERSONAL = frozenset({Absence.HIDDEN, Absence.BOUGHT})  # these tell what the shopper did
+# These tell what the shopper did or wished.
+PERSONAL = frozenset({Absence.HIDDEN, Absence.BOUGHT, Absence.LESS_OF_GROUP})
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -58,6 +59,7 @@ class WhyNot:
     recommendation: Recommendation | None = None  # SHOWN: where it stands
     place: int | None = None  # SHOWN: in the list, from 1
     wish: Category | None = None  # LESS_OF_GROUP
+    is_wish_named: bool = True  # False: its group is sensitive
     ranked: Ranked | None = None
     last: Recommendation | None = None  # the last one shown
 
@@ -90,6 +92,7 @@ def why_not(*, shopper: Shopper, product: Product, wait: float | None = None) ->
         recommendation=stated.recommendation,
         place=stated.place,
         wish=stated.wish,
+        is_wish_named=stated.is_wish_named,
         ranked=ranked,
         last=last,
     )
@@ -136,7 +139,8 @@ def _from_list(shopper: Shopper, product: Product, found: Recommendations) -> Wh
         return stated(Absence.BOUGHT)
     listed = next((item for item in found.items if item.product == product), None)
     if listed is not None and listed.less_of is not None and _would_be_shown(listed, found):
-        return stated(Absence.LESS_OF_GROUP, recommendation=listed, wish=listed.less_of)
+        is_named = listed.less_of.pk not in sensitive_ids(found.categories)
+        return stated(Absence.LESS_OF_GROUP, recommendation=listed, wish=listed.less_of, is_wish_named=is_named)
     if listed is None and found.slate is not None and product.pk in found.slate.product_ids[: _reach(found)]:
         return stated(Absence.NO_REASON)
     return stated(Absence.RANKED_LOWER, recommendation=listed)

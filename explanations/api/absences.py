@@ -16,6 +16,7 @@ from catalog.models import Scope
 from explanations.absences import PERSONAL, WhyNot, why_not
 from explanations.api import codes
 from explanations.api.serializers import LanguageQuery, NamedProductSerializer
+from explanations.phrasing import redacted
 from explanations.phrasing.absences import cause_of, details_of
 from explanations.phrasing.parts import part_name
 from recommendations.models import Placement
@@ -54,16 +55,21 @@ class WhyNotSerializer(serializers.Serializer[Any]):
     placement = serializers.ChoiceField(choices=[(code, str(name)) for code, name in Placement.choices])
     language = serializers.CharField()
     cause = serializers.ChoiceField(choices=codes.choices(codes.ABSENCES))
-    text = serializers.CharField(allow_null=True, help_text="The cause as a sentence. Null where it is redacted.")
+    text = serializers.CharField(
+        help_text="The cause as a sentence; where it is redacted, without what the shopper did or wished."
+    )
     details = serializers.ListField(child=serializers.CharField(), help_text="What the model says, in sentences.")
     is_redacted = serializers.BooleanField(
-        help_text="Whether the sentence is left out: it tells what the shopper did, and the key lacks "
+        help_text="Whether the sentence leaves out what the shopper did or wished, since the key lacks "
         "explanations:evidence."
     )
     is_pending = serializers.BooleanField(help_text="The model has not answered within two seconds: ask again.")
     place = serializers.IntegerField(allow_null=True, help_text="Where it is shown, from 1.")
     recommendation_id = serializers.CharField(allow_null=True, help_text="Of the recommendation, if it is one.")
-    lowered_for = serializers.CharField(allow_null=True, help_text="The category that less was wished of.")
+    lowered_for = serializers.CharField(
+        allow_null=True,
+        help_text="The category that less was wished of. Null where it is redacted, and for a sensitive category.",
+    )
     ranked = RankedSerializer(allow_null=True, help_text="Null where the model was not asked or does not know it.")
     computed_at = serializers.DateTimeField(allow_null=True)
 
@@ -94,17 +100,18 @@ class WhyNotView(ApiView):
 
 def _data(why: WhyNot, language: str, *, sees_evidence: bool) -> Data:
     is_redacted = why.absence in PERSONAL and not sees_evidence
+    is_wish_told = why.wish is not None and why.is_wish_named and not is_redacted
     return {
         "placement": Placement.HOME,
         "language": language,
         "cause": why.absence,
-        "text": None if is_redacted else cause_of(why),
+        "text": redacted.absence_of(why.absence) if is_redacted else cause_of(why),
         "details": list(details_of(why)),
         "is_redacted": is_redacted,
         "is_pending": why.is_pending,
         "place": why.place,
         "recommendation_id": why.recommendation.id if why.recommendation is not None else None,
-        "lowered_for": why.wish.path if why.wish is not None else None,
+        "lowered_for": why.wish.path if why.wish is not None and is_wish_told else None,
         "ranked": _ranked(why),
         "computed_at": why.computed_at,
     }

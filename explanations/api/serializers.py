@@ -86,7 +86,7 @@ class ReasonSerializer(serializers.Serializer[Any]):
     rank_only = serializers.IntegerField(allow_null=True, help_text="Its rank with nothing but the evidence.")
     share = serializers.FloatField(allow_null=True, help_text="Part of the score; see `shares`.")
     effect = serializers.CharField(help_text="What the check showed, as a sentence.")
-    text = serializers.CharField(allow_null=True, help_text="What the evidence is. Null where it is redacted.")
+    text = serializers.CharField(help_text="What the evidence is; where it is redacted, that there is some.")
     category = serializers.CharField(allow_null=True, help_text="Of a category reason. Null where it is redacted.")
     every_days = serializers.IntegerField(
         allow_null=True, help_text="Of a repeat: median days between purchases. Null where it is redacted."
@@ -103,7 +103,7 @@ class CounterfactualSerializer(serializers.Serializer[Any]):
     removed = NamedProductSerializer(
         many=True, allow_null=True, help_text="What would have to be left out. Null where redacted."
     )
-    text = serializers.CharField(allow_null=True, help_text="As a sentence. Null where it is redacted.")
+    text = serializers.CharField(allow_null=True, help_text="As a sentence; where it is redacted, it names nothing.")
 
 
 class SplitSerializer(serializers.Serializer[Any]):
@@ -169,10 +169,8 @@ class ExplanationSerializer(serializers.Serializer[Any]):
     label = serializers.CharField(  # type: ignore[assignment]
         allow_null=True, help_text="A word for causes that are not personal; show it."
     )
-    text = serializers.CharField(allow_null=True, help_text="The line to show. Null where it is redacted.")
-    claim = serializers.CharField(
-        allow_null=True, help_text="The line with what was tested. Null where it is redacted."
-    )
+    text = serializers.CharField(help_text="The line to show; where it is redacted, it names no evidence.")
+    claim = serializers.CharField(help_text="The line with what was tested.")
     is_redacted = serializers.BooleanField(
         help_text="Whether evidence is left out, since the key lacks explanations:evidence."
     )
@@ -192,11 +190,13 @@ class RecommendationSerializer(serializers.Serializer[Any]):
 
     id = serializers.CharField(help_text="Never changes its meaning. Send it with the events that follow from it.")
     rank = serializers.IntegerField(
-        help_text="The model's. Has gaps where a product is no longer shown; where `lowered_for` is set it is lower."
+        help_text="The model's. Has gaps where a product is no longer shown; where less of its category was wished, it "
+        "stands lower than its rank."
     )
     lowered_for = serializers.CharField(
         allow_null=True,
-        help_text="The category that the shopper wished to see less of: ten others go ahead of each in it.",
+        help_text="The category that the shopper wished to see less of: ten others go ahead of each in it. Null for "
+        "keys without explanations:evidence, and for a sensitive category.",
     )
     score = serializers.FloatField(help_text="The model's; comparable within one answer.")
     probability = serializers.FloatField(help_text="Calibrated: that the product is in the shopper's next basket.")

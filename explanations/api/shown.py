@@ -12,7 +12,8 @@ from django.utils import translation
 
 from catalog.models import Product
 from explanations.contract import Band, Contract, Counterfactual, Evidence, ReasonType
-from explanations.phrasing import Phrased, Statement, phrase
+from explanations.phrasing import Phrased, Statement, phrase, redacted
+from explanations.phrasing.phrased import claim_of
 from explanations.rewriting import store
 from explanations.services import Recommendation, Recommendations, sensitive_ids
 
@@ -67,7 +68,7 @@ class Shown:
         return {
             "id": item.id,
             "rank": item.rank,
-            "lowered_for": item.less_of.path if item.less_of is not None else None,
+            "lowered_for": self._wish(item),
             "score": item.score,
             "probability": item.probability,
             "chances": {
@@ -84,6 +85,11 @@ class Shown:
             "explanation": self._explanation(item.contract, phrased),
         }
 
+    def _wish(self, item: Recommendation) -> str | None:
+        """A wish tells of the shopper as evidence does, and a sensitive group is never named."""
+        wish = item.less_of
+        return wish.path if wish is not None and self.sees_evidence and wish.pk not in self.sensitive else None
+
     def _is_redacted(self, contract: Contract) -> bool:
         """What is the same for everybody tells of nobody, nor does a cause that cites nothing."""
         cites = bool(contract.reasons or contract.opposing or contract.counterfactual)
@@ -91,13 +97,15 @@ class Shown:
 
     def _explanation(self, contract: Contract, phrased: Phrased) -> Data:
         is_redacted = self._is_redacted(contract)
-        target = contract.target
+        target, line = contract.target, phrased.line
+        if is_redacted:
+            line = redacted.line_of(contract, line)
         return {
             "cause": contract.cause,
             "status": contract.status,
             "label": phrased.label,
-            "text": None if is_redacted else phrased.line,
-            "claim": None if is_redacted else phrased.claim,
+            "text": line,
+            "claim": claim_of(contract, line) if is_redacted else phrased.claim,
             "is_redacted": is_redacted,
             "counts": contract.extra,
             "target": {
@@ -127,7 +135,9 @@ class Shown:
             "rank_only": reason.rank_only,
             "share": reason.share,
             "effect": statement.effect,
-            "text": None if is_redacted else ": ".join(filter(None, [statement.title, statement.detail])),
+            "text": redacted.evidence_of(reason)
+            if is_redacted
+            else ": ".join(filter(None, [statement.title, statement.detail])),
             "category": None if is_redacted or category is None else category.path,
             "every_days": None if is_redacted else reason.every_days,
             "evidence": None
@@ -155,7 +165,7 @@ class Shown:
             "removed": None
             if is_redacted
             else [named for product in change.removed if (named := self._named(product)) is not None],
-            "text": None if is_redacted else phrased.counterfactual,
+            "text": redacted.counterfactual_of(change) if is_redacted else phrased.counterfactual,
         }
 
     def _named(self, product_id: int | None) -> Data | None:

@@ -42,6 +42,8 @@ def _template(why: WhyNot) -> str:
             return _("You said “not interested” in %(title)s, so it is not shown.")
         case Absence.BOUGHT:
             return _("You bought %(title)s already, and this list holds only what is new to you.")
+        case Absence.LESS_OF_GROUP if not why.is_wish_named:
+            return _("You wished for less of its group, so %(title)s stands lower than the list reaches.")
         case Absence.LESS_OF_GROUP:
             return _("You wished for less of %(group)s, so %(title)s stands lower than the list reaches.")
         case Absence.NO_REASON:

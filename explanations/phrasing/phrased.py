@@ -57,7 +57,7 @@ def phrase(
             language=spoken,
             label=label_of(contract),
             segments=segments,
-            claim=_claim(contract, plain(segments)),
+            claim=claim_of(contract, plain(segments)),
             reasons=supporting,
             opposing=opposing,
             counterfactual=_counterfactual(contract, names),
@@ -68,7 +68,7 @@ def phrase(
         )
 
 
-def _claim(contract: Contract, line: str) -> str:
+def claim_of(contract: Contract, line: str) -> str:
     """With one reason, its replay belongs to the sentence; with several, each says its own."""
     verified = contract.verified_reasons
     if (

@@ -8,12 +8,25 @@ from django import template
 from django.contrib.messages.storage.base import Message
 from django.urls import reverse
 
-from catalog.models import Product
-from explanations.phrasing.text import date_of, title_of
+from catalog.models import Category, Product
+from explanations.phrasing.text import clean, date_of, isolated, title_of
 from explanations.undo import Undo, undo_from
 
 register = template.Library()
 register.filter(title_of)
+
+
+@register.filter
+def name_of(category: Category) -> str:
+    """A group's name comes from outside as a title does."""
+    return isolated(clean(category.name))
+
+
+@register.filter
+def one_line(text: str) -> str:
+    """Any other text from outside, such as a brand."""
+    return isolated(clean(text))
+
 
 SIGNS = {"GBP": "£", "EUR": "€", "USD": "US$", "CNY": "¥", "JPY": "JP¥", "INR": "₹", "KRW": "₩"}
 WITHOUT_CENTS = {"JPY", "KRW"}

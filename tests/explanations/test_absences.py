@@ -1,6 +1,7 @@
 """Why not? Each product of the shop has one true cause, and the model's numbers are those of the list."""
 
 import re
+from dataclasses import replace
 from html import unescape
 
 import pytest
@@ -11,6 +12,7 @@ from catalog.models import Interaction, Product, Scope
 from catalog.services import NOT_INTERESTED, less_of_group
 from explanations import answering
 from explanations.absences import Absence, why_not
+from explanations.api.absences import _data
 from explanations.models import Explanation
 from explanations.phrasing.absences import cause_of, details_of
 from explanations.phrasing.parts import bars_of
@@ -118,7 +120,8 @@ def test_a_shopper_without_a_list_is_told_so(world: World, no_worker: list[str])
     assert no_worker == []
 
 
-def test_less_of_its_group_is_the_cause_where_it_is(world: World, worker: list[str]) -> None:
+def wished(world: World) -> Product:
+    """The first of the first shopper's list, after a wish for less of its group."""
     shopper = world.shoppers[0]
     first = world.product(home_of(shopper).product_ids[0])
     assert first.category is not None
@@ -127,10 +130,16 @@ def test_less_of_its_group_is_the_cause_where_it_is(world: World, worker: list[s
         packed["st"] = "fallback"  # so that more than ten can be shown
     Explanation.objects.filter(slate=home_of(shopper)).update(contracts=stored)
     less_of_group(shopper=shopper, category=first.category, at=NOON)
+    return first
 
-    why = why_not(shopper=shopper, product=first)
+
+def test_less_of_its_group_is_the_cause_where_it_is(world: World, worker: list[str]) -> None:
+    first = wished(world)
+
+    why = why_not(shopper=world.shoppers[0], product=first)
 
     assert why.absence is Absence.LESS_OF_GROUP
+    assert first.category is not None
     assert cause_of(why).startswith(f"You wished for less of {first.category.name_en}, so ")
 
 
@@ -319,7 +328,30 @@ def test_what_the_shopper_did_is_for_keys_with_evidence(world: World, worker: li
     sees_not = PartnerClient(sees_all_shoppers=True, scopes=[Scope.RECOMMENDATIONS_READ]).get(path).json()
 
     assert sees["text"].startswith("You bought ")
-    assert (sees_not["cause"], sees_not["text"], sees_not["is_redacted"]) == ("bought", None, True)
+    assert (sees_not["cause"], sees_not["is_redacted"]) == ("bought", True)
+    assert sees_not["text"] == "Something in your history keeps it out of this list."
+
+
+def test_a_wish_is_for_keys_with_evidence_and_a_sensitive_group_is_never_named(world: World, worker: list[str]) -> None:
+    first = wished(world)
+    path = f"shoppers/{world.shoppers[0].external_id}/why-not/{first.external_id}"
+    sees, sees_not = (
+        PartnerClient(sees_all_shoppers=True, scopes=scopes)
+        for scopes in ([Scope.RECOMMENDATIONS_READ, Scope.EXPLANATIONS_EVIDENCE], [Scope.RECOMMENDATIONS_READ])
+    )
+    group = first.category
+    assert group is not None
+
+    told, withheld = sees.get(path).json(), sees_not.get(path).json()
+    named = why_not(shopper=world.shoppers[0], product=first)
+    sensitive = _data(replace(named, is_wish_named=False), "en", sees_evidence=True)
+
+    assert (told["cause"], told["lowered_for"]) == ("less_of_group", group.path)
+    assert told["text"].startswith(f"You wished for less of {group.name_en}, so ")
+    assert (withheld["cause"], withheld["lowered_for"], withheld["is_redacted"]) == ("less_of_group", None, True)
+    assert withheld["text"] == "Something that you told us keeps it out of this list."
+    assert (sensitive["cause"], sensitive["lowered_for"]) == ("less_of_group", None)
+    assert sensitive["text"].startswith("You wished for less of its group, so ")
 
 
 def test_a_partner_asks_of_its_own_shoppers_only(world: World, worker: list[str]) -> None:

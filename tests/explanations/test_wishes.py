@@ -7,7 +7,7 @@ from django.db import IntegrityError, transaction
 from django.test import Client
 from django.urls import reverse
 
-from catalog.models import Interaction, LessOfGroup
+from catalog.models import Category, Interaction, LessOfGroup, Scope
 from catalog.services import as_much_of_group, exclude_history, include_history, less_of_group
 from explanations.services import recommendations_for
 from explanations.wishes import in_wished_order
@@ -191,6 +191,12 @@ def test_the_api_says_why_a_recommendation_stands_lower(shop: Shop, client: Clie
 
     told = [(item["rank"], item["lowered_for"]) for item in found["recommendations"]]
     assert told[:4] == [(4, None), (7, None), (10, None), (1, "kitchen")]
+    sees_not = PartnerClient(sees_all_shoppers=True, scopes=[Scope.RECOMMENDATIONS_READ])
+    path = f"shoppers/{shop.shopper.external_id}/recommendations"
+    assert {item["lowered_for"] for item in sees_not.get(path, placement="home").json()["recommendations"]} == {None}
+    Category.objects.filter(path="kitchen").update(is_sensitive=True)
+    again = partner.get(path, placement="home").json()["recommendations"]
+    assert {item["lowered_for"] for item in again} == {None}
 
 
 @pytest.mark.parametrize("number", ["", "0", "-1", "x", "99999999999999999999"])

@@ -158,17 +158,30 @@ def test_without_the_scope_evidence_and_what_names_it_are_left_out(shop: Shop) -
     first, *_, last = response.json()["recommendations"]
     explanation = first["explanation"]
     assert explanation["is_redacted"]
-    assert (explanation["cause"], explanation["text"], explanation["claim"]) == ("history", None, None)
+    assert (explanation["cause"], explanation["text"]) == ("history", "Because of something in your history")
+    assert explanation["claim"].startswith("Because of something in your history.")
     for reason in [*explanation["reasons"], *explanation["opposing"]]:
-        assert (reason["evidence"], reason["text"], reason["category"], reason["every_days"]) == (None,) * 4
+        assert (reason["evidence"], reason["category"], reason["every_days"]) == (None,) * 3
+        assert reason["text"] in {"something in your history", "several things in your history"}
     assert explanation["reasons"][0]["delta"] == 1.2
     assert explanation["reasons"][0]["effect"] == "would drop from 1st to 14th without it"
     assert explanation["counterfactual"]["removed"] is None
-    assert explanation["counterfactual"]["text"] is None
+    assert explanation["counterfactual"]["text"] == "Without something in your history it would be 14th."
     assert explanation["counterfactual"]["rank"] == 14
     assert not last["explanation"]["is_redacted"]  # it cites nothing
     assert last["explanation"]["label"] == "Popular"
     assert last["explanation"]["text"] is not None
+
+
+def test_what_is_redacted_is_said_in_chinese_too(shop: Shop) -> None:
+    client = PartnerClient(partner=shop.shopper.partner, scopes=[Scope.RECOMMENDATIONS_READ])
+
+    answer = client.get(_path(shop), placement="home", limit=1, language="zh-hans").json()
+
+    explanation = answer["recommendations"][0]["explanation"]
+    assert explanation["text"] == "因为您记录中的一件商品"
+    assert explanation["reasons"][0]["text"] == "您记录中的一件商品"
+    assert explanation["counterfactual"]["text"] == "如果没有您记录中的一件商品，它会排在第 14 位。"
 
 
 def test_what_is_the_same_for_everybody_needs_no_scope_for_evidence(shop: Shop) -> None:
