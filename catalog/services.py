@@ -105,7 +105,7 @@ def exclude_history(*, shopper: Shopper, product: Product, at: datetime, is_gift
     )
     if excluded:
         shoppers_changed(shopper_ids=[shopper.pk], at=at)  # first: it locks the shopper, as a refresh does
-        import_string(settings.HISTORY_WITHDRAWN)(shopper_id=shopper.pk, product_id=product.pk)
+        import_string(settings.HISTORY_WITHDRAWN)(shopper_id=shopper.pk, product_ids=[product.pk])
     return excluded
 
 

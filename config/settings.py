@@ -304,7 +304,7 @@ CODE_REVISION = env.str("CODE_REVISION", default=code_revision(BASE_DIR))  # rec
 # Composition: what the catalogue asks for when a shopper's history changed. It knows the name only.
 SHOPPERS_CHANGED_TASK = "explanations.tasks.refresh_shoppers"
 SHOPPERS_CHANGED_QUEUE = "realtime"
-# And what forgets, in the same transaction, what a shopper takes out of the history.
+# And what forgets, in the same transaction, what is taken out of a shopper's history.
 HISTORY_WITHDRAWN = "explanations.withdrawal.withdraw"
 # Likewise what computes a shard, and what follows when another run goes live.
 SHARD_TASK = "explanations.tasks.compute_shard"

@@ -6,13 +6,16 @@ import logging
 import zlib
 from collections.abc import Iterator, Mapping
 from datetime import datetime
-from itertools import islice
+from itertools import groupby, islice
+from operator import itemgetter
 from pathlib import Path
 from typing import BinaryIO, cast
 
+from django.conf import settings
 from django.core.files.storage import default_storage
 from django.db import DataError, connection, transaction
 from django.utils import timezone
+from django.utils.module_loading import import_string
 
 from catalog.importing import interactions, locks, products
 from catalog.importing.checks import find_problems, staging_of
@@ -122,6 +125,8 @@ def work_on(*, source: Import) -> Import:
 def revert_import(*, source: Import, at: datetime, progress: Report = silent) -> Import:
     """Take every interaction of an import back: hidden at once, then deleted. Safe to run again after a crash.
 
+    What is stored of explanations forgets them in the transaction that hides them.
+
     Raises NotRevertible for products whose earlier values are gone, ImportBlocked while the import is running.
     """
     if source.kind == Import.Kind.PRODUCTS and source.state == Import.State.FINISHED:
@@ -130,10 +135,12 @@ def revert_import(*, source: Import, at: datetime, progress: Report = silent) ->
         if not is_ours:
             raise ImportBlocked(f"Import {source.pk} is running. Stop it first.")
         was_visible = source.state == Import.State.FINISHED
-        Import.objects.filter(pk=source.pk).update(state=Import.State.REVERTED, heartbeat_at=at)
+        with transaction.atomic():
+            Import.objects.filter(pk=source.pk).update(state=Import.State.REVERTED, heartbeat_at=at)
+            if was_visible:
+                _mark_shoppers(source, at)  # first: it locks the shoppers, as a refresh does
+                _withdraw(source)
         staging_of(source).drop()
-        if was_visible:
-            _mark_shoppers(source, at)
         total, done = Interaction.objects.filter(source=source).count(), 0
         while deleted := _delete_some(source):
             done += deleted
@@ -294,6 +301,15 @@ def _mark_shoppers(source: Import, at: datetime) -> None:
     """What was computed for the shoppers of these interactions is stale."""
     touched = Interaction.objects.filter(source=source).values("shopper_id")
     Shopper.objects.filter(pk__in=touched).update(changed_at=at)
+
+
+def _withdraw(source: Import) -> None:
+    """No stored reason cites what these interactions are about; a refresh tells what is left of it."""
+    withdraw = import_string(settings.HISTORY_WITHDRAWN)
+    pairs = Interaction.objects.filter(source=source, shopper__isnull=False).values_list("shopper_id", "product_id")
+    ordered = pairs.distinct().order_by("shopper_id", "product_id").iterator(chunk_size=10_000)
+    for shopper_id, found in groupby(ordered, key=itemgetter(0)):
+        withdraw(shopper_id=shopper_id, product_ids=[product_id for _, product_id in found])
 
 
 def _delete_some(source: Import) -> int:

@@ -2,18 +2,20 @@
 
 import json
 from datetime import timedelta
+from typing import Any
 
 import pytest
 from django.db import transaction
 from django.test import Client
 
-from catalog.models import Interaction
+from catalog.importing.services import revert_import
+from catalog.models import Import, Interaction
 from catalog.services import erase_shopper, exclude_history, include_history
 from explanations.contract import unpack
 from explanations.models import Explanation
 from recommendations.models import Placement
 from tests.explanations.shown import home_of, refresh, shown_world
-from tests.factories import NOON, RunFactory, ShopperFactory
+from tests.factories import NOON, ImportFactory, RunFactory, ShopperFactory
 from tests.worlds import Shop, contract, evidence, explained_slate, live_shop, reason
 
 pytestmark = pytest.mark.django_db
@@ -72,6 +74,31 @@ def test_it_goes_with_the_transaction_or_not_at_all(shop: Shop) -> None:
 
     assert [json.dumps(explanation.contracts) for explanation in stored(shop)] == before
     assert Interaction.objects.filter(excluded_at__isnull=False).count() == 0
+
+
+def test_what_a_reverted_import_brought_is_cited_no_more(shop: Shop) -> None:
+    source = ImportFactory(partner=shop.shopper.partner, kind=Import.Kind.INTERACTIONS)
+    Interaction.objects.filter(pk__in=[row.pk for row in shop.history[TINS]]).update(source=source)
+    others = {product for explanation in stored(shop) for product in cited(explanation)} - {shop.product(TINS).pk}
+
+    revert_import(source=source, at=NOON)
+
+    assert {product for explanation in stored(shop) for product in cited(explanation)} == others
+    assert not Interaction.objects.filter(source=source).exists()
+
+
+def test_a_revert_whose_withdrawal_fails_hides_nothing(shop: Shop, settings: Any) -> None:
+    source = ImportFactory(partner=shop.shopper.partner, kind=Import.Kind.INTERACTIONS)
+    Interaction.objects.filter(pk__in=[row.pk for row in shop.history[TINS]]).update(source=source)
+    before = [cited(explanation) for explanation in stored(shop)]
+    settings.HISTORY_WITHDRAWN = "explanations.withdrawal.nothing_of_this_name"
+
+    with pytest.raises(ImportError):
+        revert_import(source=source, at=NOON)
+
+    source.refresh_from_db()
+    assert source.state == Import.State.FINISHED
+    assert [cited(explanation) for explanation in stored(shop)] == before
 
 
 def test_explanations_of_others_stay(shop: Shop) -> None:
