@@ -40,7 +40,7 @@ def audits(run: Run | None, *, at: datetime) -> list[Alert]:
     if run is None or run.published_at is None:
         return []
     found = []
-    failed = Audit.objects.filter(run=run, is_passed=False).select_related("acknowledged_by")
+    failed = Audit.objects.filter(run__version=run.version_id, is_passed=False).select_related("acknowledged_by")
     waiting = Q(acknowledged_at=None) | Q(created_at__gte=at - RECENT)
     for audit in failed.filter(waiting).order_by("-created_at", "-pk")[:MOST]:
         text = _("The audit of %(at)s failed: %(failures)s.")

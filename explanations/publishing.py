@@ -2,6 +2,7 @@
 
 from datetime import datetime
 
+from django.db.models import Q
 from django.utils.translation import gettext as _
 
 from catalog.models import User
@@ -11,16 +12,21 @@ from recommendations.models import Run
 
 def obstacles(run: Run) -> list[str]:
     """Called by `recommendations.services.publish`, see `settings.PUBLISH_GUARDS`."""
-    return [*_failed_audit(), *_failed_checks(run)]
+    return [*_failed_audits(run), *_failed_checks(run)]
 
 
-def _failed_audit() -> list[str]:
-    """The last audit of the live run failed and nobody has looked at it: what made its claims wrong may go on."""
-    last = Audit.objects.filter(run__in=Run.objects.live()).order_by("-created_at", "-pk").first()
-    if last is None or last.is_passed or last.acknowledged_at is not None:
-        return []
-    text = _("The last audit of the live run failed (%(failures)s). Look at it in the admin and acknowledge it.")
-    return [text % {"failures": last.failures}]
+def _failed_audits(run: Run) -> list[str]:
+    """Failed ones of the live model or of this run's that nobody has looked at: what made claims wrong may go on.
+
+    One that passes afterwards proves nothing of the sample that failed.
+    """
+    concerned = Q(run__version__in=Run.objects.live().values("version")) | Q(run__version=run.version_id)
+    failed = Audit.objects.filter(concerned, is_passed=False, acknowledged_at=None).order_by("-created_at", "-pk")
+    text = _("The audit of %(run)s on %(at)s failed (%(failures)s). Look at it in the admin and acknowledge it.")
+    return [
+        text % {"run": audit.run, "at": f"{audit.created_at:%Y-%m-%d %H:%M}", "failures": audit.failures}
+        for audit in failed.select_related("run")
+    ]
 
 
 def _failed_checks(run: Run) -> list[str]:
