@@ -67,8 +67,12 @@ def last_audit(run: Run | None) -> list[Figure]:
     audit = Audit.objects.filter(run=run).order_by("-created_at", "-pk").first() if run is not None else None
     if audit is None:
         return []
-    note = _("%(slates)s lists checked by a forward of its own, %(at)s")
-    slots = {"slates": f"{audit.slates:,}", "at": f"{audit.created_at:%Y-%m-%d %H:%M}"}
+    note = _("%(compared)s of %(slates)s lists checked by a forward of its own, %(at)s")
+    slots = {
+        "compared": f"{audit.compared:,}",
+        "slates": f"{audit.slates:,}",
+        "at": f"{audit.created_at:%Y-%m-%d %H:%M}",
+    }
     value = _("passed") if audit.is_passed else _("failed")
     return [Figure(name=_("Last audit"), value=value, note=note % slots, url=row_url(audit), is_words=True)]
 

@@ -1,32 +1,31 @@
 """A sample of the live run's slates is checked again, by a forward that shares no code with the one that wrote them.
 
-Polarity, Δ, ranks, counterfactuals, the history they were made from, and the truth of the sentences.
+Polarity, Δ, ranks, counterfactuals, the history they were made from, and the truth of the sentences. A slate is
+compared as it was computed: with the popularity its run counted, the products on offer then, the history known then.
 """
 
-# L lines, I products.
-import hashlib
+# I products.
 import logging
 import math
+import zlib
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 
 import numpy as np
-from django.db.models import Count, F, Q
+from django.db.models import F
 from django.db.models.functions import Mod
 
-from catalog.models import Category, Interaction, Product
-from catalog.models.interactions import InteractionQuerySet
-from explanations import truth
-from explanations.contract import Contract, Reason, ReasonType, unpack
+from catalog.models import Category, Product
+from explanations import known, truth
+from explanations.contract import Contract, Provenance, Reason, ReasonType, unpack, unpack_provenance
 from explanations.inspection import cited
-from explanations.models import Audit
-from explanations.plain import Flags, Floats, Past, PlainModel
+from explanations.known import Known
+from explanations.models import Audit, FrozenCounts, OfferedProducts
+from explanations.plain import Flags, Floats, PlainModel
 from recommendations import inference
 from recommendations.inference import Loaded
-from recommendations.ml.data import RECENT
-from recommendations.ml.ranking import owned_mask
 from recommendations.models import Placement, Run, Slate
 
 logger = logging.getLogger(__name__)
@@ -36,6 +35,7 @@ FEWEST, MOST = 20, 2_000
 EXAMPLES = 20
 GRACE = timedelta(days=1)  # within which a change must have been followed by a new slate
 CLOSE = 1e-3  # of scores and Δ log p: a contract keeps six digits
+MOST_MOVED_ON = 0.5  # of a sample: beyond that an audit has not seen enough to pass
 TIE = 1e-4  # products whose scores differ by less may stand either way
 
 
@@ -59,20 +59,19 @@ class Tally:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Frame:
-    """What all slates of one moment share."""
+    """What all slates share for which the same products were on offer."""
 
     model: Loaded
     plain: PlainModel
     offset_I: Floats
-    popularity_I: Floats  # centred, as a part of a score
     shown_I: Flags
 
 
 class Replayed:
     """One shopper's ranking under any change of the history, by the plain forward."""
 
-    def __init__(self, frame: Frame, past: Past, next_basket: int, candidates_I: Flags):
-        self.frame, self.past, self.next_basket, self.candidates_I = frame, past, next_basket, candidates_I
+    def __init__(self, frame: Frame, found: Known, candidates_I: Flags):
+        self.frame, self.past, self.next_basket, self.candidates_I = frame, found.past, found.next_basket, candidates_I
         self._scores: dict[bytes, Floats] = {}
 
     def scores(self, kept: Flags) -> Floats:
@@ -108,16 +107,23 @@ def audit(*, at: datetime) -> Audit | None:
     run = Run.objects.live().select_related("version").first()
     if run is None:
         return None
-    tally, frames = Tally(), dict[datetime, Frame]()
+    tally, frames = Tally(), dict[str, Frame]()
     model = inference.loaded(run.version)
     plain = PlainModel.of(model.bundle)
+    offset_I = _offset(model, plain, run)
     categories = {category.pk: category for category in Category.objects.all()}
     ids = sample(run, at=at)
-    for slate in Slate.objects.filter(pk__in=ids).select_related("explanation", "shopper").order_by("pk").iterator(200):
-        if slate.computed_at not in frames:
-            frames = {slate.computed_at: _frame(model, plain, slate.computed_at)}
-        _check_slate(slate, frames[slate.computed_at], tally, at)
+    for slate in (
+        Slate.objects.filter(pk__in=ids).select_related("explanation", "shopper", "run").order_by("pk").iterator(200)
+    ):
+        origin = unpack_provenance(slate.explanation.contracts["provenance"])
+        if origin.offered not in frames:
+            shown_I = _shown(model, run, origin.offered)
+            frames[origin.offered] = Frame(model=model, plain=plain, offset_I=offset_I, shown_I=shown_I)
+        _check_slate(slate, origin, frames[origin.offered], tally, at)
         _check_text(slate, categories, tally)
+    if ids and (tally.moved_on > MOST_MOVED_ON * len(ids) or not tally.checked["delta"]):
+        tally.checked["compared"], tally.failed["compared"] = len(ids), tally.moved_on
     checks = {code: [count, tally.failed[code]] for code, count in sorted(tally.checked.items())}
     found = Audit.objects.create(
         run=run,
@@ -141,92 +147,64 @@ def sample(run: Run, *, at: datetime) -> list[int]:
     return ids if len(ids) >= FEWEST else list(slates.order_by("pk").values_list("pk", flat=True)[:FEWEST])
 
 
-def _frame(model: Loaded, plain: PlainModel, moment: datetime) -> Frame:
-    weight = float(plain.weights["popularity_weight"]) if model.bundle.model.config.uses_popularity else 0.0
-    popularity_I = weight * _popularity(model, moment)
-    bias_I = plain.weights["bias.weight"][:, 0]
-    shown_I: Flags = inference.recommendable(model).numpy()
-    return Frame(
-        model=model,
-        plain=plain,
-        offset_I=bias_I + popularity_I,
-        popularity_I=popularity_I - popularity_I[1:].mean(),
-        shown_I=shown_I,
-    )
+def _offset(model: Loaded, plain: PlainModel, run: Run) -> Floats:
+    """[I + 1] what needs no history: the bias, and the popularity that its run counted once and for all."""
+    offset_I: Floats = plain.weights["bias.weight"][:, 0].copy()
+    if model.bundle.model.config.uses_popularity:
+        stored = bytes(FrozenCounts.objects.get(run=run).recent_popularity)
+        offset_I += float(plain.weights["popularity_weight"]) * np.frombuffer(stored, np.float32)
+    return offset_I
 
 
-def _popularity(model: Loaded, moment: datetime) -> Floats:
-    """[I + 1] log(1 + purchases in the four weeks before), as they were known at that moment."""
-    known = Q(excluded_at=None) | Q(excluded_at__gt=moment)
-    recent = Q(occurred_at__gte=moment - timedelta(seconds=RECENT), occurred_at__lt=moment)
-    bought = Interaction.objects.visible().filter(known, recent, event_type__is_target=True, shopper__isnull=False)
-    counts: Floats = np.zeros(model.products + 1)
-    for product_id, count in bought.values_list("product_id").annotate(count=Count("pk")):
-        counts[model.number_of.get(product_id, 0)] += count
-    counts[0] = 0
-    return np.log1p(counts)
+def _shown(model: Loaded, run: Run, digest: str) -> Flags:
+    """[I + 1] what was on offer."""
+    kept = OfferedProducts.objects.filter(run=run, digest=digest).first()
+    if kept is None:  # written before it was kept: what is on offer now is the best guess
+        now_I: Flags = inference.recommendable(model).numpy()
+        return now_I
+    bits = np.frombuffer(zlib.decompress(bytes(kept.products)), np.uint8)
+    return np.unpackbits(bits)[: model.products + 1].astype(bool)
 
 
-def _check_slate(slate: Slate, frame: Frame, tally: Tally, at: datetime) -> None:
-    """Only a ranking that can be made again is compared; that it cannot must have its reason."""
-    replayed, history_hash = _replayed(slate, frame)
+def _check_slate(slate: Slate, origin: Provenance, frame: Frame, tally: Tally, at: datetime) -> None:
+    """Only a ranking that can be made again is compared; that it cannot must have its reason.
+
+    A history that is not what is known of that moment must have changed lately.
+    """
+    readings = list(_readings(slate, origin, frame, at))
     changed_at = slate.shopper.changed_at if slate.shopper is not None else None
-    is_changed = changed_at is not None and changed_at > slate.computed_at
-    if history_hash != slate.history_hash:
-        holds = changed_at is not None and is_changed and changed_at > at - GRACE
-        tally.check("history", holds, slate=slate.pk, rank=0, claimed=slate.history_hash, found=history_hash)
-        tally.moved_on += holds
-        return
-    tally.check("history", True, slate=slate.pk, rank=0, claimed="", found="")
-    contracts = _contracts(slate)
-    candidates = slate.explanation.contracts["provenance"][3]
-    if is_changed or candidates != int(replayed.candidates_I.sum()) or not _is_as_popular(contracts, frame):
+    claimed = slate.history_hash or origin.history_hash  # empty where a part was withdrawn
+    is_lately = changed_at is not None and changed_at > max(slate.computed_at, at - GRACE)
+    holds = readings[0].digest == claimed or is_lately
+    tally.check("history", holds, slate=slate.pk, rank=0, claimed=claimed, found=readings[0].digest)
+    same = (reading for reading in readings if reading.digest == claimed)
+    replays = (Replayed(frame, reading, _candidates(slate, frame, reading)) for reading in same)
+    replayed = next((one for one in replays if int(one.candidates_I.sum()) == origin.candidates), None)
+    if replayed is None:
         tally.moved_on += 1
         return
-    for rank, contract in enumerate(contracts, start=1):
-        for code, holds, claimed, found in _claims(contract, frame, replayed):
-            tally.check(code, holds, slate=slate.pk, rank=rank, claimed=claimed, found=found)
+    for rank, contract in enumerate(_contracts(slate), start=1):
+        for code, is_true, stated, found in _claims(contract, frame, replayed):
+            tally.check(code, is_true, slate=slate.pk, rank=rank, claimed=stated, found=found)
 
 
-def _replayed(slate: Slate, frame: Frame) -> tuple[Replayed, str]:
-    """The shopper before the plain model, and the hash of the history as it is now known."""
-    model, shopper_id = frame.model, slate.shopper_id or 0
-    lines = inference.shopper_lines(model, [shopper_id], as_of=slate.computed_at)
-    histories, last = lines.histories, model.bundle.model.config.history
-    items, types = histories.items[-last:].astype(np.int64), histories.types[-last:].astype(np.int64)
-    times = histories.times[-last:].astype(np.int64)
-    baskets = np.cumsum(np.diff(times, prepend=times[:1]) != 0)
-    past = Past(items=items, types=types, times=times, baskets=baskets, now=int(slate.computed_at.timestamp()))
-    owned_I = owned_mask(histories, np.asarray([0]), model.products)[0].numpy()
-    hidden_I = _products(frame, Interaction.objects.hidden_by([shopper_id], until=slate.computed_at))
+def _readings(slate: Slate, origin: Provenance, frame: Frame, at: datetime) -> Iterator[Known]:
+    """Shards are computed as of their run's moment, refreshes within the second that they name."""
+    as_of = slate.run.as_of
+    is_of_run = int(as_of.timestamp()) == origin.computed_at
+    moment = as_of if is_of_run else datetime.fromtimestamp(origin.computed_at + 0.999999, UTC)
+    then = slate.explanation.created_at
+    return known.readings(frame.model, slate.shopper_id or 0, moment=moment, then=then, now=at)
+
+
+def _candidates(slate: Slate, frame: Frame, reading: Known) -> Flags:
     if slate.placement == Placement.BUY_AGAIN:
-        candidates_I = frame.shown_I & owned_I & ~hidden_I
-    else:
-        bought = Interaction.objects.bought_by([shopper_id], until=slate.computed_at)
-        candidates_I = frame.shown_I & ~owned_I & ~_products(frame, bought) & ~hidden_I
-    content = np.stack([column[items > 0] for column in (items, types, times)]).tobytes()
-    digest = hashlib.blake2b(content, digest_size=16).hexdigest()
-    return Replayed(frame, past, int(baskets.max()) + 1 if len(baskets) else 0, candidates_I), digest
-
-
-def _products(frame: Frame, rows: InteractionQuerySet) -> Flags:
-    mask: Flags = np.zeros(frame.model.products + 1, bool)
-    mask[[frame.model.number_of.get(pk, 0) for pk in rows.values_list("product_id", flat=True)]] = True
-    mask[0] = False
-    return mask
+        return frame.shown_I & reading.owned_I & ~reading.hidden_I
+    return frame.shown_I & ~reading.owned_I & ~reading.bought_I & ~reading.hidden_I
 
 
 def _contracts(slate: Slate) -> list[Contract]:
     return [unpack(packed) for packed in slate.explanation.contracts["contracts"]]
-
-
-def _is_as_popular(contracts: list[Contract], frame: Frame) -> bool:
-    """Purchases that became known later change the recent popularity of products, and with it ranks."""
-    return all(
-        abs(frame.popularity_I[frame.model.number_of[one.product_id]] - one.split.parts["recent_popularity"]) < TIE
-        for one in contracts
-        if one.split is not None and "recent_popularity" in one.split.parts
-    )
 
 
 Claim = tuple[str, bool, object, object]  # which check, whether it holds, what was claimed, what was found

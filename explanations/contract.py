@@ -130,6 +130,7 @@ class Provenance:
     torch: str
     device: str
     computed_at: int  # seconds since 1970, UTC
+    offered: str = ""  # which products were on offer, see `OfferedProducts`; empty where nobody kept it
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -302,11 +303,12 @@ def pack_provenance(provenance: Provenance) -> list[Any]:
         provenance.torch,
         provenance.device,
         provenance.computed_at,
+        provenance.offered,
     ]
 
 
 def unpack_provenance(packed: list[Any]) -> Provenance:
-    version_id, run_id, history_hash, candidates, torch, device, computed_at = packed
+    version_id, run_id, history_hash, candidates, torch, device, computed_at, *offered = packed
     return Provenance(
         version_id=version_id,
         run_id=run_id,
@@ -315,4 +317,5 @@ def unpack_provenance(packed: list[Any]) -> Provenance:
         torch=torch,
         device=device,
         computed_at=computed_at,
+        offered=offered[0] if offered else "",
     )

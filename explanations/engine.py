@@ -46,6 +46,7 @@ class Context:
     means: dict[str, Tensor]  # of the parts of the product vectors
     floor: float  # what a reason's Δ log p must reach
     codes: dict[int, str]  # of event types
+    offered: str = ""  # the name under which `shown_I` is kept
 
     def provenance(self, history_hash: str, candidates: int) -> Provenance:
         return Provenance(
@@ -56,21 +57,24 @@ class Context:
             torch=torch.__version__,
             device="cpu",
             computed_at=int(self.now.timestamp()),
+            offered=self.offered,
         )
 
 
 def context(run: Run, *, now: datetime) -> Context:
     model = inference.loaded(run.version)
+    shown_I = inference.recommendable(model)
     return Context(
         run=run,
         model=model,
         now=now,
         offset_I=frozen.offset_I(model, run),
-        shown_I=inference.recommendable(model),
+        shown_I=shown_I,
         new_I=inference.launched_since(model, now - NEW),
         means=splitting.means(model),
         floor=max(assembly.LEAST, checks.ensure(run.version, now=run.as_of).placebo_floor),
         codes=dict(EventType.objects.values_list("pk", "code")),
+        offered=frozen.offered(run, shown_I),
     )
 
 

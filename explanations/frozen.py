@@ -1,11 +1,14 @@
 """What a run knows of all shoppers together, counted once: whoever needs it first counts."""
 
 # I products.
+import hashlib
+import zlib
+
 import numpy as np
 import torch
 from torch import Tensor
 
-from explanations.models import FrozenCounts
+from explanations.models import FrozenCounts, OfferedProducts
 from recommendations import inference
 from recommendations.inference import Loaded
 from recommendations.models import Run
@@ -24,3 +27,14 @@ def offset_I(model: Loaded, run: Run) -> Tensor:
         stored, _ = FrozenCounts.objects.get_or_create(run=run, defaults={"recent_popularity": counted})
     popularity_I = torch.from_numpy(np.frombuffer(bytes(stored.recent_popularity), np.float32).copy())
     return inference.offset_I(model, as_of=run.as_of, popularity_I=popularity_I)
+
+
+def offered(run: Run, shown_I: Tensor) -> str:
+    """The name under which what may be recommended now is kept with the run."""
+    if run._state.adding:  # asked of a version that was never precomputed: nothing is written
+        return ""
+    bits = np.packbits(shown_I.numpy()).tobytes()
+    digest = hashlib.blake2b(bits, digest_size=16).hexdigest()
+    if not OfferedProducts.objects.filter(run=run, digest=digest).exists():
+        OfferedProducts.objects.get_or_create(run=run, digest=digest, defaults={"products": zlib.compress(bits)})
+    return digest

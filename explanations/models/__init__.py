@@ -1,7 +1,7 @@
 from explanations.models.audits import Audit
 from explanations.models.checks import VersionCheck
 from explanations.models.explanations import Explanation
-from explanations.models.frozen import FrozenCounts
+from explanations.models.frozen import FrozenCounts, OfferedProducts
 from explanations.models.rewritings import Rewriting
 
-__all__ = ["Audit", "Explanation", "FrozenCounts", "Rewriting", "VersionCheck"]
+__all__ = ["Audit", "Explanation", "FrozenCounts", "OfferedProducts", "Rewriting", "VersionCheck"]

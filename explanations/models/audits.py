@@ -14,7 +14,7 @@ class Audit(models.Model):
     run = models.ForeignKey(Run, on_delete=models.CASCADE, related_name="audits", verbose_name=_("run"))
     created_at = models.DateTimeField(_("created"))
     slates = models.PositiveIntegerField(_("slates"))
-    moved_on = models.PositiveIntegerField(_("not comparable any more"))  # shopper, catalogue or popularity changed
+    moved_on = models.PositiveIntegerField(_("not comparable any more"))  # its history is not what it was
     checks = models.JSONField(_("checks"), default=dict)
     examples = models.JSONField(_("examples"), default=list)  # slate, rank, check, claimed, found
     is_passed = models.BooleanField(_("passed"))
@@ -42,6 +42,11 @@ class Audit(models.Model):
 
     def __str__(self) -> str:
         return f"audit {self.pk}"
+
+    @property
+    def compared(self) -> int:
+        """How many slates were made again; of the others only the words were checked."""
+        return self.slates - self.moved_on
 
     @property
     def failures(self) -> str:

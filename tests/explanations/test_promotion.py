@@ -256,8 +256,9 @@ def test_what_speaks_against_publishing_is_said_before_the_button(
 
     alerts = [alert.text for alert in page(admin, ready).context["alerts"]]
 
+    remedy = "Look at it in the admin and acknowledge it."
     assert alerts == [
-        f"The audit of run {live.pk} on 2011-12-01 12:00 failed (polarity 2/9). Look at it in the admin and acknowledge it.",
+        f"The audit of run {live.pk} on 2011-12-01 12:00 failed (polarity 2/9). {remedy}",
         "Explanations of this model failed the check verified_share: 0.4 against 0.5.",
     ]
 
