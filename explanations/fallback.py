@@ -10,7 +10,6 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from catalog.models import Interaction
 from explanations import splitting
 from explanations.assembly import LEAST, POPULAR_RANK
 from explanations.contract import Cause, Contract, Evidence, Reason, ReasonType, Split, Status, Target
@@ -24,7 +23,8 @@ from recommendations.models import Placement
 if TYPE_CHECKING:
     from explanations.engine import Context
 
-FEWEST_BUYERS = 20  # counts of others are named only above, and rounded
+FEWEST_BUYERS = 20  # counts of others are named only above, and rounded; nor is told what fewer bought together
+FEWEST_TOGETHER = 5  # different shoppers who bought both in one basket: below, a reason would tell of one of them
 
 
 @torch.inference_mode()
@@ -117,7 +117,10 @@ def rounded_buyers(count: int, *, of: str = "buyers") -> dict[str, int]:
 def similar(shared: "Context", *, first_id: int, last_id: int) -> Iterator[ExplainedSlate]:
     """For each product in the range, what is bought together with it.
 
-    The reason is the product on the page: with it, log P(companion | product); without it, log P(companion).
+    The reason is the product on the page: with it, log P(companion | product); without it, log P(companion). What
+    fewer than five people bought with it is left out, since its very place would tell of one of them, and a product
+    that at most 20 people bought has no list: on its page stands what is the same for everybody. People are counted
+    when the version is trained, so that what others do later changes no text.
     """
     bundle = shared.model.bundle
     popularity = torch.from_numpy(bundle.popularity_log_p).masked_fill(~shared.shown_I, float("-inf"))
@@ -125,11 +128,14 @@ def similar(shared: "Context", *, first_id: int, last_id: int) -> Iterator[Expla
     place = torch.empty_like(order)
     place[order] = torch.arange(1, len(order) + 1)
     ranks, shown = place.tolist(), shared.shown_I.numpy()
-    buyers = dict(Interaction.objects.buyers(first_id=first_id, last_id=last_id, until=shared.now))
+    if bundle.companion_people is None or bundle.companion_buyers is None:
+        return
     for product_id, item in shared.model.number_of.items():
-        if not first_id <= product_id <= last_id or not shown[item]:
+        buyers = int(bundle.companion_buyers[item])
+        if not first_id <= product_id <= last_id or not shown[item] or buyers <= FEWEST_BUYERS:
             continue
         kept = (bundle.companions[item] > 0) & shown[bundle.companions[item]]
+        kept &= bundle.companion_people[item] >= FEWEST_TOGETHER
         items: Ints = bundle.companions[item][kept][:LONGEST_SLATE]
         log_p = bundle.companion_log_p[item][kept][:LONGEST_SLATE].astype(np.float64)
         if not len(items):
@@ -138,10 +144,12 @@ def similar(shared: "Context", *, first_id: int, last_id: int) -> Iterator[Expla
         contracts = [
             replace(
                 _goes_with(shared, product_id, int(items[k]), k, float(log_p[k]), float(gain[k]), ranks),
-                extra=rounded_buyers(buyers.get(product_id, 0), of="beside"),
+                extra=rounded_buyers(buyers, of="beside"),
             )
             for k in range(min(len(items), SHOWN))
         ]
+        if all(contract.status is Status.WITHHELD for contract in contracts):
+            continue
         yield _slate(shared, Placement.PRODUCT, product_id, items.tolist(), log_p.tolist(), np.exp(log_p), contracts)
 
 

@@ -86,6 +86,8 @@ def run(version: ModelVersion, lease: leases.Lease[ModelVersion], at: datetime) 
             companions=companions.items,
             companion_log_p=companions.log_p,
             popularity_log_p=companions.popularity_log_p,
+            companion_people=companions.people,
+            companion_buyers=companions.buyers,
             repeat_buyers=_repeat_buyers(arrays.histories, arrays.catalogue.products),
             calibrations=calibrations,
         )

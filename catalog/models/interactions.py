@@ -5,7 +5,7 @@ from datetime import datetime
 from typing import Self
 
 from django.db import models
-from django.db.models import Count, Exists, F, OuterRef, Q
+from django.db.models import Exists, F, OuterRef, Q
 from django.utils.translation import get_language
 from django.utils.translation import gettext_lazy as _
 
@@ -74,19 +74,6 @@ class InteractionQuerySet(models.QuerySet["Interaction"]):
     def hidden_by(self, shopper_ids: Collection[int], *, until: datetime) -> Self:
         """What these shoppers do not want to see, as long as they have not taken it back."""
         return self.usable().filter(shopper__in=shopper_ids, occurred_at__lte=until, event_type__code="not_interested")
-
-    def buyers(
-        self, *, first_id: int, last_id: int, until: datetime
-    ) -> "models.QuerySet[Interaction, tuple[int, int]]":
-        """(product, how many known shoppers bought it) for a range of products."""
-        bought = self.usable().filter(
-            product__gte=first_id,
-            product__lte=last_id,
-            event_type__is_target=True,
-            shopper__isnull=False,
-            occurred_at__lt=until,
-        )
-        return bought.order_by().values_list("product_id").annotate(buyers=Count("shopper", distinct=True))
 
     def histories(self, shopper_ids: Collection[int], *, until: datetime) -> Self:
         """What counts as these shoppers' history before a moment, a shopper after the other, oldest first.

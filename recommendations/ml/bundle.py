@@ -41,6 +41,10 @@ class Bundle:
     companion_log_p: NDArray[np.float32]  # [I + 1, N] log P(companion | product) in one basket
     popularity_log_p: NDArray[np.float32]  # [I + 1] log P(product) in a basket
     repeat_buyers: Ints  # [I + 1] how many shoppers bought it more than once
+    # [I + 1, N] how many different shoppers have both in one basket; [I + 1] how many have the product in one. None in
+    # what was trained before they were counted: then nobody knows whether they are enough to speak of.
+    companion_people: Ints | None = None
+    companion_buyers: Ints | None = None
     calibrations: dict[str, Calibration] = field(default_factory=dict)  # by placement, and by event type
 
     @property
@@ -80,7 +84,10 @@ def dump(bundle: Bundle) -> bytes:
                 "companion_log_p",
                 "popularity_log_p",
                 "repeat_buyers",
+                "companion_people",
+                "companion_buyers",
             )
+            if getattr(bundle, name) is not None
         },
     }
     buffer = io.BytesIO()

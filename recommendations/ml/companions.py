@@ -15,7 +15,7 @@ from recommendations.ml.history import History
 from recommendations.ml.metrics import clustered_bootstrap
 from recommendations.ml.model import Recommender
 from recommendations.ml.ranking import top
-from recommendations.ml.together import in_baskets, rows_together
+from recommendations.ml.together import in_baskets, people_together, rows_together
 
 Floats = NDArray[np.float32]
 
@@ -25,6 +25,8 @@ class Companions(NamedTuple):
     log_p: Floats  # [I + 1, N]
     popularity_log_p: Floats  # [I + 1]
     by_count: Ints  # [I + 1, N] the control: shared baskets alone
+    people: Ints  # [I + 1, N] how many different shoppers have both in one basket
+    buyers: Ints  # [I + 1] how many different shoppers have the product in one
 
 
 @torch.inference_mode()
@@ -43,12 +45,15 @@ def expected(model: Recommender, items: Tensor, *, gap: int) -> Tensor:
 def companions(histories: Histories, model: Recommender, *, strength: float, neighbours: int, gap: int) -> Companions:
     """P(j | i) = (baskets with both + strength · expected) / (baskets with i + strength): a Dirichlet prior."""
     products = model.bias.num_embeddings - 1
-    membership = in_baskets(histories.targets(), products)
+    targets = histories.targets()
+    membership = in_baskets(targets, products)
     baskets = torch.from_numpy(np.asarray(membership.sum(0)).ravel())
     items: list[Tensor] = []
     log_p: list[Tensor] = []
     by_count: list[Tensor] = []
-    for part, counts in rows_together(membership):
+    people: list[Tensor] = []
+    buyers: list[Tensor] = []
+    for (part, counts), (_, met) in zip(rows_together(membership), people_together(targets, membership), strict=True):
         block, rows = torch.from_numpy(counts.toarray()), torch.arange(part.start, part.stop)
         block[torch.arange(len(rows)), rows] = 0
         chance = (block + strength * expected(model, rows, gap=gap)) / (baskets[rows].unsqueeze(1) + strength)
@@ -60,12 +65,17 @@ def companions(histories: Histories, model: Recommender, *, strength: float, nei
             into.append(found.masked_fill(values <= 0, 0))
             if scores is chance:
                 log_p.append(values.clamp(min=1e-12).log())
+                both = torch.from_numpy(met.toarray()).long()
+                people.append(both.gather(1, found).masked_fill(values <= 0, 0))
+                buyers.append(both[torch.arange(len(rows)), rows])
     popularity = (baskets + 0.5) / (baskets.sum() + 0.5 * products)
     return Companions(
         items=torch.cat(items).numpy(),
         log_p=torch.cat(log_p).numpy(),
         popularity_log_p=popularity.log().numpy(),
         by_count=torch.cat(by_count).numpy(),
+        people=torch.cat(people).numpy(),
+        buyers=torch.cat(buyers).numpy(),
     )
 
 

@@ -40,3 +40,25 @@ def rows_together(membership: csr_matrix, *, block: int | None = None) -> Iterat
     for start in range(0, products, size):
         part = slice(start, min(start + size, products))
         yield part, by_product[part] @ membership
+
+
+def people_together(histories: Histories, membership: csr_matrix) -> Iterator[tuple[slice, csr_matrix]]:
+    """How many different shoppers have both in one basket, a block of products at a time: (which, [R, I + 1]).
+
+    On the diagonal: how many have the product in any basket.
+    """
+    baskets = Baskets.of(histories)
+    owner = np.repeat(np.arange(len(histories)), np.diff(baskets.offsets))
+    products = membership.shape[1]
+    size = max(1, min(512, BLOCK // products))
+    by_product = membership.T.tocsr()
+    for start in range(0, products, size):
+        rows = by_product[start : start + size].tocoo()
+        own, own_of = np.unique(rows.row.astype(np.int64) * len(histories) + owner[rows.col], return_inverse=True)
+        taken = csr_matrix((rows.data, (own_of, rows.col)), shape=(len(own), membership.shape[0])) @ membership
+        taken.data[:] = 1  # once a shopper, in however many baskets
+        heirs = csr_matrix(
+            (np.ones(len(own), np.float32), (own // len(histories), np.arange(len(own)))),
+            shape=(rows.shape[0], len(own)),
+        )
+        yield slice(start, start + rows.shape[0]), heirs @ taken

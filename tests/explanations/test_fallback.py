@@ -91,6 +91,8 @@ def test_beside_a_product_a_reason_holds_only_where_it_is_bought_with_it_more_th
     bundle.companion_log_p[1] = [-1.0, -1.5, -4.0]
     bundle.popularity_log_p = np.full(products + 1, -6.0, np.float32)
     bundle.popularity_log_p[[2, 3]] = [-3.0, -3.5]
+    bundle.companion_people = np.full((products + 1, 3), 5)
+    bundle.companion_buyers = np.full(products + 1, 87)
     bundle.popularity_log_p[5:9] = -1.0  # more popular than product 2, not with product 1
     world.products[3].is_active = False
     world.products[3].save()
@@ -112,3 +114,39 @@ def test_beside_a_product_a_reason_holds_only_where_it_is_bought_with_it_more_th
 
 def test_a_product_that_goes_with_nothing_has_no_slate(world: World, shared: Context) -> None:
     assert list(fallback.similar(shared, first_id=world.products[0].pk, last_id=world.products[-1].pk)) == []
+
+
+def beside_one(world: World, *, people: int, buyers: int) -> list[ExplainedSlate]:
+    """What stands beside product 1: product 2, which goes with it far more than at large."""
+    bundle, products = engine.context(world.run, now=NOON).model.bundle, len(world.products)
+    bundle.companions = np.zeros((products + 1, 1), np.int64)
+    bundle.companions[1] = 2
+    bundle.companion_log_p = np.full((products + 1, 1), -1.0, np.float32)
+    bundle.popularity_log_p = np.full(products + 1, -6.0, np.float32)
+    bundle.popularity_log_p[5:40] = -3.0
+    bundle.companion_people = np.full((products + 1, 1), people)
+    bundle.companion_buyers = np.full(products + 1, buyers)
+    one = world.products[0].pk
+    return list(fallback.similar(engine.context(world.run, now=NOON), first_id=one, last_id=one))
+
+
+def test_what_one_persons_basket_held_is_no_reason_and_no_list(world: World) -> None:
+    """With a strength of 30 each other line of a single basket has P ≥ 1/31, far more than at large."""
+    assert beside_one(world, people=1, buyers=21) == []
+    assert beside_one(world, people=4, buyers=500) == []
+    assert beside_one(world, people=20, buyers=20) == []
+
+
+def test_what_five_of_more_than_twenty_people_bought_together_is_a_reason(world: World) -> None:
+    (slate,) = beside_one(world, people=5, buyers=21)
+
+    (stated,) = slate.contracts
+    assert (stated.cause, stated.status, stated.extra) == (Cause.VIEWED_PRODUCT, Status.VERIFIED, {"beside": 20})
+
+
+def test_a_model_that_counted_no_people_has_no_lists_beside_products(world: World) -> None:
+    bundle = engine.context(world.run, now=NOON).model.bundle
+    bundle.companion_people = bundle.companion_buyers = None
+    first, last = world.products[0].pk, world.products[-1].pk
+
+    assert list(fallback.similar(engine.context(world.run, now=NOON), first_id=first, last_id=last)) == []

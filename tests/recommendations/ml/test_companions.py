@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from recommendations.ml.companions import companions, compare, expected
 from recommendations.ml.metrics import clustered_bootstrap
-from recommendations.ml.together import in_baskets, met, rows_together
+from recommendations.ml.together import in_baskets, met, people_together, rows_together
 from tests.recommendations.ml.made import histories_of, random_model, random_shoppers
 
 HISTORIES = histories_of([[(1, 1, 1), (1, 2, 1), (2, 1, 1), (2, 3, 1)], [(1, 1, 1), (1, 2, 1)]])
@@ -31,6 +31,23 @@ def test_blocks_of_any_size_give_the_same_counts(seed: int, block: int) -> None:
     assert np.array_equal(np.concatenate(parts), (membership.T @ membership).toarray())
 
 
+@given(seed=st.integers(0, 1_000))
+def test_who_buys_two_products_together_in_many_baskets_is_one_person(seed: int) -> None:
+    shoppers = random_shoppers(seed)
+    histories = histories_of(shoppers)
+    membership = in_baskets(histories, 12)
+
+    counted = np.concatenate([rows.toarray() for _, rows in people_together(histories, membership)])
+
+    wanted = np.zeros((13, 13))
+    for shopper in range(len(histories)):
+        of = histories_of([shoppers[shopper]]) if shoppers[shopper] else None
+        if of is not None:
+            own = in_baskets(of, 12)
+            wanted += (own.T @ own).toarray() > 0
+    assert np.array_equal(counted, wanted)
+
+
 def test_chances_are_counts_with_the_models_expectation_as_their_prior() -> None:
     model = random_model(4, products=3)
 
@@ -43,6 +60,9 @@ def test_chances_are_counts_with_the_models_expectation_as_their_prior() -> None
     assert np.exp(found.log_p[1][:2]).tolist() == pytest.approx(sorted(chance, reverse=True))
     assert found.by_count[1].tolist() == [2, 3, 0]
     assert found.by_count[3].tolist() == [1, 0, 0]
+    of = dict(zip(found.items[1].tolist(), found.people[1].tolist(), strict=True))
+    assert of == {2: 2, 3: 1, 0: 0}  # two shoppers have the second beside it, one the third
+    assert found.buyers.tolist() == [0, 2, 2, 1]
     assert found.items[0].tolist() == [0, 0, 0]
     assert np.exp(found.popularity_log_p[1:]).tolist() == pytest.approx([3.5 / 7.5, 2.5 / 7.5, 1.5 / 7.5])
 
