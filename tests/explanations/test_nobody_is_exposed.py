@@ -43,7 +43,21 @@ def texts(slates: list[ExplainedSlate]) -> list[object]:
 
 def said_to(world: World, shopper: Shopper) -> list[object]:
     shared = engine.context(world.run, now=NOON)
-    return texts([*engine.personal(shared, [shopper.pk]), *fallback.non_personal(shared)])
+    beside = list(fallback.similar(shared, first_id=world.products[0].pk, last_id=world.products[-1].pk))
+    assert len(beside) == len(world.products)
+    return texts([*engine.personal(shared, [shopper.pk]), *fallback.non_personal(shared), *beside])
+
+
+def bought_together(world: World) -> None:
+    """Each product was bought with the next two by thirty people."""
+    bundle = inference.loaded(world.run.version).bundle
+    number = np.arange(len(world.products) + 1)
+    bundle.companions = np.stack([number % len(world.products) + 1, (number + 1) % len(world.products) + 1], 1)
+    bundle.companions[0] = 0
+    bundle.companion_log_p = np.full(bundle.companions.shape, -1.0, np.float32)
+    bundle.popularity_log_p = np.full(len(number), -4.0, np.float32)
+    bundle.companion_people = np.full(bundle.companions.shape, 30)
+    bundle.companion_buyers = np.full(len(number), 320)
 
 
 def disturb(world: World, others: list[Shopper], seed: int) -> None:
@@ -72,6 +86,7 @@ def disturb(world: World, others: list[Shopper], seed: int) -> None:
 def test_nothing_that_others_do_changes_a_word(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("explanations.engine.timezone.now", lambda: NOON)
     world = World(blocks=1)
+    bought_together(world)
     shopper, others = world.shoppers[0], list(world.shoppers[1:])
     before = said_to(world, shopper)
     counted = inference.recent_popularity(inference.loaded(world.run.version), as_of=NOON)
@@ -80,7 +95,7 @@ def test_nothing_that_others_do_changes_a_word(monkeypatch: pytest.MonkeyPatch) 
         disturb(world, others, seed)
         assert said_to(world, shopper) == before, seed
 
-    assert len(before) > 40
+    assert len(before) > 200
     now_counted = inference.recent_popularity(inference.loaded(world.run.version), as_of=NOON)
     assert not np.array_equal(now_counted.numpy(), counted.numpy())  # the disturbance would have been seen
 
@@ -90,6 +105,7 @@ def test_what_the_counts_are_matters(monkeypatch: pytest.MonkeyPatch) -> None:
     """The test above is not empty: with other counts the same shopper reads something else."""
     monkeypatch.setattr("explanations.engine.timezone.now", lambda: NOON)
     world = World(blocks=1)
+    bought_together(world)
     before = said_to(world, world.shoppers[0])
     disturb(world, list(world.shoppers[1:]), seed=1)
 
