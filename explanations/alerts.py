@@ -10,6 +10,7 @@ from django.utils.translation import gettext_lazy
 from catalog.admin_cards import Alert, Figure
 from catalog.admin_links import list_url, row_url
 from explanations.models import Audit, Rewriting, VersionCheck
+from explanations.refusals import sentence
 from explanations.rewriting.checker import Rejection
 from recommendations.models import Run
 
@@ -86,9 +87,9 @@ def refusals(run: Run | None) -> list[Alert]:
     for check in newer[:MOST]:
         failed = [entry for entry in check.measures.get("gate", ()) if not entry["passed"]]
         if failed:
-            text = _("Explanations of %(version)s did not pass their gate: %(failed)s.")
-            listed = ", ".join(f"{entry['code']} {entry['value']} ({entry['bound']})" for entry in failed)
-            mend = _("In brackets: the bound. Its runs cannot be published.")
+            text = _("Explanations of %(version)s did not pass their gate. %(failed)s")
+            listed = " ".join(sentence(entry) for entry in failed)
+            mend = _("Its runs cannot be published.")
             url = row_url(check)
             found.append(Alert(text=text % {"version": check.version, "failed": listed}, mend=mend, url=url))
     return found

@@ -6,6 +6,7 @@ from django.db.models import Q
 from django.utils.translation import gettext as _
 
 from catalog.models import User
+from explanations import refusals
 from explanations.models import Audit, VersionCheck
 from recommendations.models import Run
 
@@ -33,8 +34,7 @@ def _failed_checks(run: Run) -> list[str]:
     """The version's explanations did not pass their gate."""
     check = VersionCheck.objects.filter(version=run.version_id).first()
     gate = check.measures.get("gate", []) if check is not None else []
-    text = _("Explanations of this model failed the check %(code)s: %(value)s against %(bound)s.")
-    return [text % entry for entry in gate if not entry["passed"]]
+    return [refusals.sentence(entry) for entry in gate if not entry["passed"]]
 
 
 def acknowledge(*, audit: Audit, by: User, at: datetime) -> None:

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from explanations import checks, gate
+from explanations import checks, gate, refusals
 from explanations.models import VersionCheck
 from recommendations import inference, services
 from recommendations.models import Run
@@ -30,8 +30,8 @@ def failed(measures: dict[str, Any], live: dict[str, Any] | None = None) -> list
     [
         ({"verified": 0.49}, "verified_share"),
         ({"polarity_violations": 1}, "polarity_violations"),
-        ({"ours_minus_recency_del@3": [0.2, 0.1, 0.3]}, "deletion_not_worse_than_recency"),
-        ({"ours_minus_recency_ins@3": [-0.2, -0.3, -0.1]}, "insertion_not_worse_than_recency"),
+        ({"ours_minus_recency_del@3": [0.2, 0.1, 0.3]}, "deletion_better_than_recency"),
+        ({"ours_minus_recency_ins@3": [-0.2, -0.3, -0.1]}, "insertion_better_than_recency"),
     ],
 )
 def test_each_floor_is_a_check_of_its_own(change: dict[str, Any], code: str) -> None:
@@ -39,8 +39,19 @@ def test_each_floor_is_a_check_of_its_own(change: dict[str, Any], code: str) -> 
     assert failed(GOOD | change) == [code]
 
 
-def test_what_cannot_be_told_from_recency_passes() -> None:
-    assert failed(GOOD | {"ours_minus_recency_del@3": [0.01, -0.02, 0.04]}) == []
+def test_what_cannot_be_told_from_recency_does_not_pass() -> None:
+    assert failed(GOOD | {"ours_minus_recency_del@3": [-0.01, -0.04, 0.02]}) == ["deletion_better_than_recency"]
+    assert failed(GOOD | {"ours_minus_recency_ins@3": [0.1, -0.02, 0.2]}) == ["insertion_better_than_recency"]
+
+
+def test_every_check_has_a_sentence_with_a_remedy() -> None:
+    codes = {entry["code"] for entry in gate.judge(GOOD, {"shoppers": 64, "verified": 0.9})}
+
+    assert codes == set(refusals.SENTENCES)
+    assert refusals.sentence({"code": "of_old", "value": 2, "bound": 1}) == "The check of_old failed: 2 against 1."
+    assert refusals.sentence({"code": "polarity_violations", "value": 3, "bound": 0}).startswith(
+        "3 reasons do not hold"
+    )
 
 
 def test_a_successor_may_lose_a_twentieth_of_what_the_live_version_explains() -> None:
@@ -61,7 +72,7 @@ def test_a_run_of_a_version_that_fails_is_not_published() -> None:
         measures={"gate": gate.judge(GOOD | {"verified": 0.25}, None)}
     )
 
-    with pytest.raises(services.NotPublishable, match=r"failed the check verified_share: 0.25 against 0.5"):
+    with pytest.raises(services.NotPublishable, match=r"Only 0.25 of the first .* at least 0.5 must"):
         services.publish(run=following, by=None, at=NOON + timedelta(hours=1))
 
     assert Run.objects.live().get() == world.run

@@ -11,6 +11,7 @@ from catalog.models import Product, Shopper
 from explanations.comparison import Change, compare
 from explanations.contract import Cause, Contract, Status
 from explanations.models import Audit, VersionCheck
+from explanations.refusals import SENTENCES
 from recommendations.models import Placement, Run
 from tests import worlds
 from tests.explanations.test_dashboard import MEASURES
@@ -259,7 +260,7 @@ def test_what_speaks_against_publishing_is_said_before_the_button(
     remedy = "Look at it in the admin and acknowledge it."
     assert alerts == [
         f"The audit of run {live.pk} on 2011-12-01 12:00 failed (polarity 2/9). {remedy}",
-        "Explanations of this model failed the check verified_share: 0.4 against 0.5.",
+        str(SENTENCES["verified_share"]) % {"value": 0.4, "bound": 0.5},
     ]
 
 
