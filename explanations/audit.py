@@ -107,23 +107,8 @@ def audit(*, at: datetime) -> Audit | None:
     run = Run.objects.live().select_related("version").first()
     if run is None:
         return None
-    tally, frames = Tally(), dict[str, Frame]()
-    model = inference.loaded(run.version)
-    plain = PlainModel.of(model.bundle)
-    offset_I = _offset(model, plain, run)
-    categories = {category.pk: category for category in Category.objects.all()}
-    ids = sample(run, at=at)
-    for slate in (
-        Slate.objects.filter(pk__in=ids).select_related("explanation", "shopper", "run").order_by("pk").iterator(200)
-    ):
-        origin = unpack_provenance(slate.explanation.contracts["provenance"])
-        if origin.offered not in frames:
-            shown_I = _shown(model, run, origin.offered)
-            frames[origin.offered] = Frame(model=model, plain=plain, offset_I=offset_I, shown_I=shown_I)
-        _check_slate(slate, origin, frames[origin.offered], tally, at)
-        _check_text(slate, categories, tally)
-    if ids and (tally.moved_on > MOST_MOVED_ON * len(ids) or not tally.checked["delta"]):
-        tally.checked["compared"], tally.failed["compared"] = len(ids), tally.moved_on
+    tally, ids = Tally(), sample(run, at=at)
+    check(run, ids, tally, at=at)
     checks = {code: [count, tally.failed[code]] for code, count in sorted(tally.checked.items())}
     found = Audit.objects.create(
         run=run,
@@ -136,6 +121,26 @@ def audit(*, at: datetime) -> Audit | None:
     )
     logger.log(logging.INFO if found.is_passed else logging.ERROR, "explanations audited", extra={"audit": found.pk})
     return found
+
+
+def check(run: Run, ids: list[int], tally: Tally, *, at: datetime) -> None:
+    """Replay the slates `ids` of a run by the plain forward, and read their sentences."""
+    frames = dict[str, Frame]()
+    model = inference.loaded(run.version)
+    plain = PlainModel.of(model.bundle)
+    offset_I = _offset(model, plain, run)
+    categories = {category.pk: category for category in Category.objects.all()}
+    for slate in (
+        Slate.objects.filter(pk__in=ids).select_related("explanation", "shopper", "run").order_by("pk").iterator(200)
+    ):
+        origin = unpack_provenance(slate.explanation.contracts["provenance"])
+        if origin.offered not in frames:
+            shown_I = _shown(model, run, origin.offered)
+            frames[origin.offered] = Frame(model=model, plain=plain, offset_I=offset_I, shown_I=shown_I)
+        _check_slate(slate, origin, frames[origin.offered], tally, at)
+        _check_text(slate, categories, tally)
+    if ids and (tally.moved_on > MOST_MOVED_ON * len(ids) or not tally.checked["delta"]):
+        tally.checked["compared"], tally.failed["compared"] = len(ids), tally.moved_on
 
 
 def sample(run: Run, *, at: datetime) -> list[int]:
