@@ -311,6 +311,7 @@ SHARD_TASK = "explanations.tasks.compute_shard"
 SHARD_QUEUE = "precompute"
 RUN_PUBLISHED_TASK = "explanations.tasks.refresh_stale"
 RUN_PUBLISHED_QUEUE = "default"
+VERSION_GUARDS = ["explanations.checks.gate_of"]  # each gets a trained version and adds its checks to the gate
 PUBLISH_GUARDS = ["explanations.publishing.obstacles"]  # each gets the run and says what speaks against it
 # A killed worker's training or shard is free for another one after so long.
 LEASE_SECONDS = env.float("LEASE_SECONDS", default=30)

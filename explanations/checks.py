@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import torch
 from django.db import connection, transaction
+from django.utils import timezone
 from torch import Tensor
 
 from catalog.models import Shopper
@@ -48,6 +49,12 @@ def ensure(version: ModelVersion, *, now: datetime) -> VersionCheck:
             measures |= {"live": live, "gate": gate.judge(measures, live)}
             found = VersionCheck.objects.create(version=version, placebo_floor=floor, measures=measures)
     return found
+
+
+def gate_of(version: ModelVersion) -> list[dict[str, Any]]:
+    """What `settings.VERSION_GUARDS` adds to the gate of a version that was just trained: its explanations' checks."""
+    check = ensure(version, now=timezone.now())
+    return [entry | {"text": gate.TEXTS[entry["code"]]} for entry in check.measures.get("gate", ())]
 
 
 def _of_live(version: ModelVersion, *, now: datetime) -> dict[str, Any] | None:

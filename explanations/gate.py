@@ -1,4 +1,4 @@
-"""What the explanations of a version must show before a run of it goes live."""
+"""What the explanations of a version must show before it may be served."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -6,6 +6,14 @@ from typing import Any
 FEWEST_SHOPPERS = 30  # below that nothing can be said, and nothing is demanded
 LEAST_VERIFIED = 0.5  # of the first products of shoppers with at least five units
 TOLERANCE = 0.95  # a successor may lose this much coverage to the live version
+
+TEXTS = {
+    "verified_share": "share of first recommendations with a verified reason",
+    "verified_share_of_live": "share with a verified reason against the live version",
+    "polarity_violations": "reasons that do not hold when replayed",
+    "deletion_better_than_recency": "DEL@3 minus that of recency, the interval's upper end",
+    "insertion_better_than_recency": "INS@3 minus that of recency, the interval's lower end",
+}
 
 
 def judge(measures: Mapping[str, Any], live: Mapping[str, Any] | None) -> list[dict[str, Any]]:

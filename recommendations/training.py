@@ -12,6 +12,7 @@ import numpy as np
 import torch
 from django.conf import settings
 from django.utils import timezone
+from django.utils.module_loading import import_string
 from numpy.typing import NDArray
 from torch import Tensor
 
@@ -44,7 +45,7 @@ def run(version: ModelVersion, lease: leases.Lease[ModelVersion], at: datetime) 
 
     1. Freeze a snapshot (once) and build its arrays. 2. Train on what lies before validation, stop early there.
     3. Measure on the test period against the baselines and the live version, same snapshot, full ranking.
-    4. Calibrate on validation, check on test. 5. Gate. 6. Store the weights that were measured: those are served.
+    4. Calibrate on validation, check on test. 5. Store the weights that were measured: those are served. 6. Gate.
     """
 
     def check() -> None:
@@ -93,18 +94,29 @@ def run(version: ModelVersion, lease: leases.Lease[ModelVersion], at: datetime) 
         )
     )
     name = artifacts.weights_name(version.pk)
-    checksum = artifacts.save_bytes(name, data)
+    version.weights, version.weights_checksum = name, artifacts.save_bytes(name, data)
+    gate = _guarded(gate, version)
+    check()
     trainings.finish(
         lease=lease,
         is_passed=gate["passed"],
         at=timezone.now(),
-        weights=name,
-        weights_checksum=checksum,
+        weights=version.weights,
+        weights_checksum=version.weights_checksum,
         metrics=metrics,
         calibration=calibration,
         gate=gate,
     )
     artifacts.delete(artifacts.checkpoint_name(version.pk))
+
+
+def _guarded(gate: dict[str, Any], version: ModelVersion) -> dict[str, Any]:
+    """The gate with the checks of `settings.VERSION_GUARDS`, if it is passed so far: they know what this app must not
+    know, such as how true the explanations are."""
+    if not gate["passed"]:
+        return gate
+    more = [entry for guard in settings.VERSION_GUARDS for entry in import_string(guard)(version)]
+    return {"passed": all(entry["passed"] for entry in more), "checks": [*gate["checks"], *more]}
 
 
 def _beginning(version: ModelVersion, arrays: Arrays) -> Callable[[Recommender], None]:

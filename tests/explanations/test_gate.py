@@ -7,7 +7,7 @@ import pytest
 
 from explanations import checks, gate, refusals
 from explanations.models import VersionCheck
-from recommendations import inference, services
+from recommendations import inference, services, training
 from recommendations.models import Run
 from tests.explanations.test_engine import World
 from tests.factories import NOON
@@ -106,3 +106,29 @@ def test_the_check_of_a_successor_holds_the_live_version_beside_it() -> None:
     assert found.measures["live"]["version"] == live.version_id
     assert found.measures["live"]["verified"] > found.measures["verified"]  # its placebo floor was set to nothing
     assert found.measures["gate"] == []  # eight shoppers tell nothing
+
+
+@pytest.mark.django_db
+def test_a_version_whose_explanations_fail_does_not_pass_its_own_gate() -> None:
+    following = World(blocks=1).following()
+    passed: dict[str, Any] = {"passed": True, "checks": [{"code": "new_beats_popular", "passed": True}]}
+    VersionCheck.objects.filter(version=following.version).update(
+        measures={"gate": gate.judge(GOOD | {"verified": 0.25}, None)}
+    )
+
+    judged = training._guarded(passed, following.version)
+
+    assert not judged["passed"]
+    assert [entry["text"] for entry in judged["checks"] if not entry["passed"]] == [gate.TEXTS["verified_share"]]
+    assert judged["checks"][0] == passed["checks"][0]
+    assert set(gate.TEXTS) == set(refusals.SENTENCES)
+
+
+@pytest.mark.django_db
+def test_explanations_are_not_asked_of_a_version_that_ranks_too_badly() -> None:
+    version = World(blocks=1).following().version
+    VersionCheck.objects.filter(version=version).delete()
+    failed_gate: dict[str, Any] = {"passed": False, "checks": [{"code": "new_beats_popular", "passed": False}]}
+
+    assert training._guarded(failed_gate, version) == failed_gate
+    assert not VersionCheck.objects.filter(version=version).exists()
