@@ -89,7 +89,7 @@ def _counterfactual(contract: Contract, names: Names) -> str | None:
         return None
     change = contract.counterfactual
     if change is None or not change.removed:
-        return _("No small change of your history would remove it.")
+        return _("None of the changes that we tried (up to three things) would remove it.")
     titles = [names.product(pk, characters=TITLE_CHARACTERS) for pk in change.removed]
     slots: dict[str, Segment | str] = {"rank": ordinal(change.rank)}
     slots |= dict(zip(("first", "second", "third"), titles, strict=False))

@@ -231,7 +231,11 @@ def test_an_unverified_reason_is_not_said() -> None:
             "Without Vintage tin set it would leave this list: it would be 1,021st.",
             "如果没有「Vintage tin set」，它会离开这个列表，降到第 1,021 位。",
         ),
-        (None, "No small change of your history would remove it.", "对您的记录做小的改动，它仍会在这里。"),
+        (
+            None,
+            "None of the changes that we tried (up to three things) would remove it.",
+            "我们试过的改动（最多三件商品）都不会使它离开这里。",
+        ),
     ],
 )
 def test_the_counterfactual_names_what_takes_the_place(
