@@ -19,6 +19,7 @@ from explanations.api.serializers import LanguageQuery, NamedProductSerializer
 from explanations.phrasing import redacted
 from explanations.phrasing.absences import cause_of, details_of
 from explanations.phrasing.parts import part_name
+from explanations.phrasing.text import bare_title
 from recommendations.models import Placement
 
 
@@ -126,7 +127,9 @@ def _ranked(why: WhyNot) -> Data | None:
         "is_candidate": ranked.is_candidate,
         "candidates": ranked.candidates,
         "empty_rank": ranked.empty_rank,
-        "last_shown": None if last is None else {"external_id": last.product.external_id, "title": last.product.name},
+        "last_shown": None
+        if last is None
+        else {"external_id": last.product.external_id, "title": bare_title(last.product)},
         "last_rank": ranked.last_rank,
         "gap": ranked.gap,
         "parts": [

@@ -14,6 +14,7 @@ from catalog.models import Product
 from explanations.contract import Band, Contract, Counterfactual, Evidence, ReasonType
 from explanations.phrasing import Phrased, Statement, phrase, redacted
 from explanations.phrasing.phrased import claim_of
+from explanations.phrasing.text import bare_title
 from explanations.rewriting import store
 from explanations.services import Recommendation, Recommendations, sensitive_ids
 
@@ -77,7 +78,7 @@ class Shown:
             },
             "product": {
                 "external_id": product.external_id,
-                "title": product.name,
+                "title": bare_title(product),
                 "category": category.path if category else None,
                 "price": None if product.price is None else f"{product.price:.2f}",
                 "currency": product.currency,
@@ -172,7 +173,7 @@ class Shown:
         product: Product | None = self.found.products.get(product_id) if product_id is not None else None
         if product is not None and product.category_id in self.sensitive:
             return None
-        return {"external_id": product.external_id, "title": product.name} if product else None
+        return {"external_id": product.external_id, "title": bare_title(product)} if product else None
 
 
 def _provenance(contract: Contract) -> Data:

@@ -74,6 +74,11 @@ def title_of(product: Product) -> str:
     return isolated(clean(product.name) or product.external_id)
 
 
+def bare_title(product: Product) -> str:
+    """The same as a field of its own, where no sentence stands beside it that has to be kept apart."""
+    return clean(product.name) or product.external_id
+
+
 def shorten(text: str, *, characters: int, words: int = 9) -> str:
     """At most so many characters, the ellipsis included, cut between words where that leaves enough."""
     pieces = text.split(" ")
