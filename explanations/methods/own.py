@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from explanations.methods.removal import Cases
-from explanations.methods.tiles import filled
+from explanations.methods.tiles import even
 from recommendations.ml import repeats
 from recommendations.ml.model import Recommender
 from recommendations.ml.repeats import Repeats
@@ -26,7 +26,7 @@ class Own(NamedTuple):
 
     def added(self, state_XD: Tensor, owner_X: Tensor, seen_XU: Tensor) -> Tensor:
         """[X, U] what is added to the product of each unit that a row sees."""
-        opened_X, shift_X = (part[: len(state_XD)] for part in self.term.inclined(filled(state_XD)))
+        opened_X, shift_X = (part[: len(state_XD)] for part in self.term.inclined(even(state_XD)))
         return (opened_X.unsqueeze(1) * self.base_BU[owner_X] + shift_X.unsqueeze(1)) * seen_XU
 
 

@@ -13,6 +13,7 @@ from catalog.models import Interaction, Shopper
 from explanations import engine
 from explanations.contract import pack
 from explanations.methods import partition, pools
+from explanations.methods.own import Own
 from explanations.methods.tiles import padded_length
 from explanations.slates import ExplainedSlate
 from tests.explanations.test_engine import World
@@ -82,6 +83,21 @@ def test_alone_or_among_others_in_any_order_the_same_bytes_are_stored(
     assert computed(shoppers, 7) == together
     assert computed(mixed, 7) == together
     assert computed(mixed[::-1], 20) == together
+
+
+def test_what_a_product_of_the_history_gets_does_not_depend_on_how_many_are_asked_about() -> None:
+    model = random_model(5, uses_repeats=True)
+    term, unit = model.repeats, torch.ones(1, 1)
+    assert term is not None
+    mine = Own(term, unit > 0, unit * 3.7, unit.long())
+    states = torch.randn(200, 8, generator=torch.Generator().manual_seed(3))
+    owner, seen = torch.zeros(200, dtype=torch.int64), torch.ones(200, 1, dtype=torch.bool)
+
+    with torch.inference_mode():
+        together = mine.added(states, owner, seen)
+        parts = [mine.added(states[n : n + 7], owner[:7], seen[:7]) for n in range(0, 193)]
+
+    assert all(torch.equal(part, together[n : n + 7]) for n, part in enumerate(parts))
 
 
 def test_a_history_is_padded_by_its_own_length_alone() -> None:
