@@ -24,10 +24,23 @@ from explanations.contract import (
     Target,
 )
 from explanations.evidence import Units
-from explanations.explaining import CHANGES, Screened, Verified
+from explanations.explaining import Screened, Verified
 from explanations.services import SHOWN
 from explanations.splitting import BIAS, POPULARITY, SplitArrays
-from explanations.verification import CUT, EMPTY, FULL, GROUP, ONLY_SINGLE, OPPOSING, PAIR, SINGLE, TRIPLE
+from explanations.verification import (
+    CUT,
+    EMPTY,
+    FULL,
+    GROUP,
+    LARGER,
+    ONLY_SINGLE,
+    OPPOSING,
+    OTHER,
+    PAIR,
+    REMOVED,
+    SINGLE,
+    TRIPLE,
+)
 from recommendations.models import Placement
 
 if TYPE_CHECKING:
@@ -70,6 +83,8 @@ def contracts(shared: "Context", found: Findings, units: list[Units]) -> list[tu
         screened.screening.removed_BK3.tolist(),
         screened.screening.opposing_BK2.tolist(),
         screened.group.category_BK.tolist(),
+        screened.moving.unit_BK.tolist(),
+        screened.moving.category_BK.tolist(),
         found.verified.change_BK.tolist(),
         found.taker_BK.tolist(),
         found.chances_BK.tolist(),
@@ -104,6 +119,8 @@ class _Row(NamedTuple):
     removed: list[list[int]]
     opposing: list[list[int]]
     category: list[int]
+    moving_unit: list[int]
+    moving_category: list[int]
     change: list[int]
     taker: list[int]
     chances: list[float]
@@ -179,11 +196,7 @@ class _Row(NamedTuple):
 
     def _group(self, k: int) -> Reason:
         category = self.category[k]
-        members = [
-            self.own.evidence(unit)
-            for unit, item in enumerate(self.own.items)
-            if self.shared.model.bundle.category_ids[item] == category
-        ]
+        members = [self.own.evidence(self.own.items.index(item)) for item in self._members(category)]
         delta = self.log_p[k][FULL] - self.log_p[k][GROUP]
         return Reason(
             type=ReasonType.CATEGORY,
@@ -251,11 +264,24 @@ class _Row(NamedTuple):
         variant = self.change[k]
         if variant < 0 or not self.taker[k]:
             return None
-        size = CHANGES.index(variant) + 1
         rank = self.rank[k][variant]
         return Counterfactual(
             strength=Strength.LEAVES_LIST if rank > SHOWN else Strength.LOSES_PLACE,
-            removed=tuple(self._id(self.own.items[unit]) for unit in self.removed[k][:size] if unit >= 0),
+            removed=tuple(self._id(item) for item in self._removed(k, variant)),
             rank=rank,
             replacement_id=self._id(self.taker[k]),
+            category_id=self.moving_category[k] if variant == LARGER else None,
         )
+
+    def _removed(self, k: int, variant: int) -> list[int]:
+        if variant == LARGER:
+            return self._members(self.moving_category[k])
+        if variant == OTHER:
+            return [self.own.items[self.moving_unit[k]]]
+        count = {SINGLE: 1, REMOVED: 2, REMOVED + 1: 3}[variant]
+        return [self.own.items[unit] for unit in self.removed[k][:count] if unit >= 0]
+
+    def _members(self, category_id: int) -> list[int]:
+        """What the shopper has of a category, as product numbers."""
+        category_ids = self.shared.model.bundle.category_ids
+        return [item for item in self.own.items if category_ids[item] == category_id]

@@ -88,9 +88,10 @@ class Counterfactual:
     """The smallest change found that moves the product away, replayed on the full catalogue."""
 
     strength: Strength
-    removed: tuple[int, ...]  # product ids of the evidence units, at most three
+    removed: tuple[int, ...]  # product ids: of at most three evidence units, or of all that are of one category
     rank: int  # where it would stand
     replacement_id: int | None = None  # the product that would take its place
+    category_id: int | None = None  # of which everything is removed
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -247,6 +248,7 @@ def pack(contract: Contract) -> dict[str, Any]:
             list(change.removed),
             change.rank,
             change.replacement_id,
+            *([] if change.category_id is None else [change.category_id]),
         ]
     if contract.chances:
         packed["ch"] = {code: _number(chance) for code, chance in contract.chances.items()}
@@ -285,6 +287,7 @@ def unpack(packed: dict[str, Any], provenance: Provenance | None = None) -> Cont
             removed=tuple(packed["cf"][1]),
             rank=packed["cf"][2],
             replacement_id=packed["cf"][3],
+            category_id=packed["cf"][4] if len(packed["cf"]) > 4 else None,
         )
         if "cf" in packed
         else None,

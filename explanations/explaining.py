@@ -11,6 +11,7 @@ from torch import Tensor
 
 from explanations.methods import grouping, occlusion, pools
 from explanations.methods.grouping import Groups, StrongestGroup
+from explanations.methods.moving import Moving, smallest
 from explanations.methods.occlusion import Screening
 from explanations.methods.own import sight
 from explanations.methods.partition import log_partition
@@ -22,8 +23,10 @@ from explanations.verification import (
     EMPTY,
     FULL,
     GROUP,
+    LARGER,
     ONLY_SINGLE,
     OPPOSING,
+    OTHER,
     REASONS_ALONE,
     REMOVED,
     SINGLE,
@@ -37,7 +40,8 @@ from explanations.verification import (
 from recommendations.ml.model import Recommender
 from recommendations.ml.ranking import in_order
 
-CHANGES = (SINGLE, REMOVED, REMOVED + 1)  # what a counterfactual removes: one unit, two, three
+# What a counterfactual removes: the unit that comes first, another one, two units, three, a group.
+CHANGES = (SINGLE, OTHER, REMOVED, REMOVED + 1, LARGER)
 PLAUSIBLE = 0.5  # of the floor: what screening finds below that does not reach it on the whole catalogue
 LEADERS = 64
 
@@ -80,6 +84,7 @@ def ranked(state_BD: Tensor, candidates: Candidates, count: int) -> Ranked:
 class Screened(NamedTuple):
     screening: Screening
     group: StrongestGroup
+    moving: Moving
 
 
 @torch.inference_mode()
@@ -92,7 +97,8 @@ def screened(
     seen = sight(found.candidates.own, found.pool_BN, column_BK)
     screening = occlusion.screen(model, cases, found.pool, vectors, offset, shared, seen)
     group = grouping.strongest(model, cases, groups, found.pool, vectors, offset, shared, seen)
-    return Screened(screening, group)
+    moving = smallest(cases, groups, screening.chosen_BK3[..., 0], screening.rank_BUK, group.rank_BGK)
+    return Screened(screening, group, moving)
 
 
 class Verified(NamedTuple):
@@ -112,10 +118,10 @@ def verified(
     model: Recommender, cases: Cases, found: Ranked, screen: Screened, shared: Reading | None, *, floor: float
 ) -> Verified:
     """1. What may become a claim: each reason alone, what speaks against. 2. Only where that leaves a question open:
-    the group, where no reason holds, and what two or three units do together, where one does not move the product.
+    the group, where no reason holds, and another unit, two, three or a group, where the first moves nothing.
     """
     chosen_BK3, opposing_BK2 = screen.screening.chosen_BK3, screen.screening.opposing_BK2
-    visible = variants(cases, screen.screening, screen.group.lines_BKL)
+    visible = variants(cases, screen.screening, screen.group.lines_BKL, screen.moving)
     batch, shown = chosen_BK3.shape[:2]
     column_BK, real_BK = found.column_BK[:, :shown], found.exists_BK[:, :shown]
     place_BK = torch.arange(1, shown + 1).expand(batch, -1)
@@ -135,9 +141,12 @@ def verified(
     stays_BK = first.rank_BKV[..., SINGLE] <= first.rank_BKV[..., FULL]
     open_BK = ~holds(first, REASONS_ALONE, floor).any(-1) & (screen.group.category_BK > 0) & real_BK
     asked = Asked.nothing(visible.shape[:3])
-    tried_BK3 = (screen.screening.removed_BK3 != NOTHING) & (real_BK & stays_BK).unsqueeze(-1)
+    stays_BK = stays_BK & real_BK
+    asked.rank_BKV[..., OTHER] = is_other_BK = stays_BK & (screen.moving.unit_BK != NOTHING)
+    tried_BK3 = (screen.screening.removed_BK3 != NOTHING) & (stays_BK & ~is_other_BK).unsqueeze(-1)
     asked.rank_BKV[..., REMOVED : REMOVED + 2] = tried_BK3[..., 1:]
-    asked.place_BKV[..., REMOVED : REMOVED + 2] = place_BK.unsqueeze(-1)
+    asked.rank_BKV[..., LARGER] = stays_BK & (screen.moving.category_BK > 0)
+    asked.place_BKV[..., REMOVED : LARGER + 1] = place_BK.unsqueeze(-1)
     asked.log_p_BKV[..., GROUP] = asked.rank_BKV[..., GROUP] = open_BK
     second = answered(rows, column_BK, found.candidates, asked, found.pool_BN[:, :LEADERS])
     replay = Replay(
@@ -152,7 +161,7 @@ def verified(
 
 
 def smallest_change(replayed: Replay) -> Tensor:
-    """[B, K] the first of one, two, three units whose removal worsens the rank; -1 where none does."""
+    """[B, K] the first of those changes that worsens the rank; -1 where none does."""
     rank = replayed.rank_BKV
     moved = torch.stack([rank[..., variant] > rank[..., FULL] for variant in CHANGES], dim=-1)
     first = torch.tensor(CHANGES)[moved.int().argmax(-1)]

@@ -62,7 +62,11 @@ class Inspected:
     @property
     def removed(self) -> str:
         change = self.contract.counterfactual
-        return ", ".join(self.name(pk) for pk in change.removed) if change else ""
+        if change is None:
+            return ""
+        names = ", ".join(self.name(pk) for pk in change.removed)
+        category = self.categories.get(change.category_id) if change.category_id is not None else None
+        return f"{category.name}: {names}" if category is not None else names
 
     @property
     def replacement(self) -> str:

@@ -208,7 +208,7 @@ def _check_tables(run: Run, live: Run) -> list[Table]:
         known |= {code: again[code] for code in SAME_SHOPPERS if code in again}
     names = {
         "verified": _("verified reasons, of the first ten"),
-        "loses_place": _("up to three things decide its place"),
+        "loses_place": _("up to three things or one group decide its place"),
         "ours_del@3": _("DEL@3 of our reasons (lower is better)"),
         "recency_del@3": _("DEL@3 of the latest things, for comparison"),
         "ours_ins@3": _("INS@3 of our reasons (higher is better)"),

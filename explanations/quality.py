@@ -65,8 +65,8 @@ def explained(
 
 @torch.inference_mode()
 def shares(made: Made, floor: float) -> dict[str, Tensor]:
-    """[N] each over the products of a batch: 1 where it has a verified reason; where it has, 1 if up to three units
-    decide whether it keeps its place, and whether it stays on the list.
+    """[N] each over the products of a batch: 1 where it has a verified reason; where it has, 1 if up to three
+    units, or one group, decide whether it keeps its place, and whether it stays on the list.
     """
     replayed, real_BK = made.verified.replay, made.ranked.exists_BK
     group_BK = (made.category_BK > 0) & holds(replayed, slice(GROUP, GROUP + 1), floor).squeeze(-1)

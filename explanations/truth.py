@@ -37,6 +37,7 @@ def unsupported(
     parts += [text for one in statements for text in (one.title, one.detail, one.effect, one.alone)]
     text = " ".join(part for part in parts if part)
     named = cited(contract) | {reason.category_id for reason in (*contract.reasons, *contract.opposing)}
+    named |= {contract.counterfactual.category_id} if contract.counterfactual is not None else set()
     wrong = [f"names {token}" for token in TOKEN.findall(text) if _decoded(token) not in named]
     allowed = set(_numbers(contract))
     for found in NUMBER.findall(TOKEN.sub(" ", text)):
@@ -74,6 +75,7 @@ def _numbers(contract: Contract) -> Iterator[int]:
     yield from contract.extra.values()
     if contract.counterfactual is not None:
         yield contract.counterfactual.rank
+        yield len(contract.counterfactual.removed)
     for reason in (*contract.reasons, *contract.opposing):
         yield len(reason.evidence)
         yield sum(unit.times for unit in reason.evidence)

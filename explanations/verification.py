@@ -13,6 +13,7 @@ from torch import Tensor
 
 from explanations.methods import partition, pools
 from explanations.methods.choosing import REASONS
+from explanations.methods.moving import Moving
 from explanations.methods.occlusion import Screening
 from explanations.methods.own import Own, shown_units
 from explanations.methods.partition import Floats, Numbers
@@ -30,7 +31,9 @@ PAIR, TRIPLE = 8, 9  # without E1 E2; without E1 E2 E3
 OPPOSING = 10  # two: without O1, without O2
 GROUP = 12  # without the category that carries most
 REMOVED = 13  # two: without the first two, the first three of those whose removal is tried together
-VARIANTS = 15
+OTHER = 15  # without the single unit that moves the product, where the first one does not
+LARGER = 16  # without the group that does
+VARIANTS = 17
 REASONS_ALONE = slice(SINGLE, SINGLE + REASONS)
 CUT = math.log(1 / 0.9)  # a tenth of the probability
 AT_ONCE = 32  # rows
@@ -136,7 +139,7 @@ def holds(replayed: Replay, variants: slice, floor: float) -> Tensor:
     return (delta >= floor) & (worse | (delta >= CUT))
 
 
-def variants(cases: Cases, found: Screening, group_BKL: Tensor) -> Tensor:
+def variants(cases: Cases, found: Screening, group_BKL: Tensor, moving: Moving) -> Tensor:
     """[B, K, V, L] what each variant of a product's history leaves visible."""
     chosen_BK3, removed_BK3, opposing_BK2 = found.chosen_BK3, found.removed_BK3, found.opposing_BK2
     products = chosen_BK3.shape[1]
@@ -149,6 +152,7 @@ def variants(cases: Cases, found: Screening, group_BKL: Tensor) -> Tensor:
     views += [without(cases, opposing_BK2[..., k : k + 1]) for k in range(2)]
     views += [real & ~group_BKL]
     views += [without(cases, removed_BK3[..., :2]), without(cases, removed_BK3)]
+    views += [without(cases, moving.unit_BK.unsqueeze(-1)), real & ~moving.lines_BKL]
     return torch.stack(views, dim=2)
 
 

@@ -103,6 +103,9 @@ class CounterfactualSerializer(serializers.Serializer[Any]):
     removed = NamedProductSerializer(
         many=True, allow_null=True, help_text="What would have to be left out. Null where redacted."
     )
+    category = serializers.CharField(
+        allow_null=True, help_text="Where everything from one is left out. Null where it is redacted."
+    )
     text = serializers.CharField(allow_null=True, help_text="As a sentence; where it is redacted, it names nothing.")
 
 

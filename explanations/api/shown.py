@@ -166,8 +166,13 @@ class Shown:
             "removed": None
             if is_redacted
             else [named for product in change.removed if (named := self._named(product)) is not None],
+            "category": None if is_redacted else self._group(change.category_id),
             "text": redacted.counterfactual_of(change) if is_redacted else phrased.counterfactual,
         }
+
+    def _group(self, category_id: int | None) -> str | None:
+        category = self.found.categories.get(category_id) if category_id is not None else None
+        return None if category is None or category_id in self.sensitive else category.path
 
     def _named(self, product_id: int | None) -> Data | None:
         product: Product | None = self.found.products.get(product_id) if product_id is not None else None

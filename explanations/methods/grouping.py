@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from explanations.methods.own import Sight, seen_units
-from explanations.methods.pools import Pool, log_p
+from explanations.methods.pools import Pool, least_rank, log_p
 from explanations.methods.reading import Reading
 from explanations.methods.removal import Cases, states
 from explanations.methods.tiles import filled
@@ -30,6 +30,7 @@ class StrongestGroup(NamedTuple):
 
     category_BK: Tensor
     lines_BKL: Tensor
+    rank_BGK: Tensor  # at least, without each group
 
 
 def groups(cases: Cases, category_ids: Ints) -> Groups:
@@ -64,10 +65,12 @@ def strongest(
     real_BL = cases.real_BL.unsqueeze(1)
     visible = filled(torch.cat([real_BL, real_BL & ~found.lines_BGL], dim=1), 1)
     seen = None if sight is None else seen_units(cases, visible)
-    reached = log_p(states(model, cases, visible, shared), pool, vectors_BKD, offset_BK, sight, seen)
-    delta_BKG = (reached[:, :1] - reached[:, 1 : 1 + found.category_BG.shape[1]]).transpose(1, 2)
+    state_BRD, each = states(model, cases, visible, shared), slice(1, 1 + found.category_BG.shape[1])
+    reached = log_p(state_BRD, pool, vectors_BKD, offset_BK, sight, seen)
+    rank = least_rank(state_BRD, pool, vectors_BKD, offset_BK, sight, seen)
+    delta_BKG = (reached[:, :1] - reached[:, each]).transpose(1, 2)
     delta_BKG = delta_BKG.masked_fill((found.category_BG == 0).unsqueeze(1), float("-inf"))
     value, index = delta_BKG.max(-1)
     category = found.category_BG.gather(1, index).masked_fill(value <= 0, 0)
     lines = found.lines_BGL.gather(1, index.unsqueeze(-1).expand(-1, -1, found.lines_BGL.shape[-1]))
-    return StrongestGroup(category, lines & (category > 0).unsqueeze(-1))
+    return StrongestGroup(category, lines & (category > 0).unsqueeze(-1), rank[:, each])

@@ -8,7 +8,7 @@ from torch import Tensor
 
 from explanations.methods.choosing import SHORT, SUFFICIENCY, TRIED, Worth, chosen, strongest_first
 from explanations.methods.own import Sight, seen_units
-from explanations.methods.pools import Pool, log_p
+from explanations.methods.pools import Pool, least_rank, log_p
 from explanations.methods.reading import Reading
 from explanations.methods.removal import NOTHING, Cases, states, without
 from explanations.methods.tiles import filled
@@ -27,6 +27,7 @@ class Screening(NamedTuple):
     chosen_BK3: Tensor
     removed_BK3: Tensor
     opposing_BK2: Tensor
+    rank_BUK: Tensor  # at least, when the unit is left out
 
 
 class LeftOut(NamedTuple):
@@ -38,6 +39,7 @@ class LeftOut(NamedTuple):
     full_BK: Tensor
     empty_BK: Tensor
     delta_BUK: Tensor
+    rank_BUK: Tensor
 
 
 @torch.inference_mode()
@@ -56,11 +58,13 @@ def leave_one_out(
     visible[:, 1] = False
     visible = filled(visible, 1)
     seen = None if sight is None else seen_units(cases, visible)
-    reached = log_p(states(model, cases, visible, shared), pool, vectors_BKD, offset_BK, sight, seen)
+    state_BRD = states(model, cases, visible, shared)
+    reached = log_p(state_BRD, pool, vectors_BKD, offset_BK, sight, seen)
+    rank = least_rank(state_BRD, pool, vectors_BKD, offset_BK, sight, seen)
     lost = (reached[:, :1] - reached[:, 2 : 2 + units]).masked_fill(
         (cases.unit_item_BU == 0).unsqueeze(-1), float("-inf")
     )
-    return LeftOut(reached[:, 0], reached[:, 1], lost)
+    return LeftOut(reached[:, 0], reached[:, 1], lost, rank[:, 2 : 2 + units])
 
 
 @torch.inference_mode()
@@ -86,6 +90,7 @@ def screen(
         strongest_first(found.named_BK3, left.delta_BUK),
         found.removed_BK3,
         _opposing(cases, left.delta_BUK),
+        left.rank_BUK,
     )
 
 

@@ -11,6 +11,7 @@ from explanations.methods.own import Sight
 from explanations.methods.partition import log_partition
 
 SIZE = 192  # at most; so many candidates or fewer are all taken
+CLEARLY = 1e-5  # of a score: not by rounding alone
 HEAD = 24  # the strongest, more than are explained, stand for themselves; at rank r there is one of r / HEAD
 
 
@@ -84,6 +85,35 @@ def log_p(
     seen_BRU: Tensor | None = None,
 ) -> Tensor:
     """[B, R, K] log-softmax of K products over the pool; with what their own units add, in rows that see them."""
+    logits_BRJ, scores_BRK = _scores(state_BRD, candidates, vectors_BKD, offset_BK, sight, seen_BRU)
+    return scores_BRK - log_partition(logits_BRJ).unsqueeze(-1)
+
+
+def least_rank(
+    state_BRD: Tensor,
+    candidates: Pool,
+    vectors_BKD: Tensor,
+    offset_BK: Tensor,
+    sight: Sight | None = None,
+    seen_BRU: Tensor | None = None,
+) -> Tensor:
+    """[B, R, K] the rank of K products among the strongest of the pool alone: among all it is this or worse."""
+    strongest = Pool(candidates.vectors_BJD[:, :HEAD], candidates.offset_BJ[:, :HEAD])
+    if sight is not None:
+        sight = sight._replace(pool_BU=sight.pool_BU.masked_fill(sight.pool_BU >= HEAD, -1))
+    logits_BRJ, scores_BRK = _scores(state_BRD, strongest, vectors_BKD, offset_BK, sight, seen_BRU)
+    return 1 + (logits_BRJ.unsqueeze(2) > scores_BRK.unsqueeze(3) + CLEARLY).sum(3)
+
+
+def _scores(
+    state_BRD: Tensor,
+    candidates: Pool,
+    vectors_BKD: Tensor,
+    offset_BK: Tensor,
+    sight: Sight | None,
+    seen_BRU: Tensor | None,
+) -> tuple[Tensor, Tensor]:
+    """[B, R, J] of the pool and [B, R, K] of some products."""
     logits_BRJ = state_BRD @ candidates.vectors_BJD.mT + candidates.offset_BJ.unsqueeze(1)
     scores_BRK = state_BRD @ vectors_BKD.mT + offset_BK.unsqueeze(1)
     if sight is not None and seen_BRU is not None:
@@ -92,4 +122,4 @@ def log_p(
         place, unit = sight.pool_BU.unsqueeze(1), sight.shown_BK.unsqueeze(1)
         logits_BRJ = logits_BRJ.scatter_add(2, place.clamp(min=0).expand_as(added), added * (place >= 0))
         scores_BRK = scores_BRK + added.gather(2, unit.clamp(min=0).expand_as(scores_BRK)) * (unit >= 0)
-    return scores_BRK - log_partition(logits_BRJ).unsqueeze(-1)
+    return logits_BRJ, scores_BRK

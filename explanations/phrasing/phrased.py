@@ -90,12 +90,16 @@ def _counterfactual(contract: Contract, names: Names) -> str | None:
     change = contract.counterfactual
     if change is None or not change.removed:
         return _("None of the changes that we tried (up to three things) would remove it.")
-    titles = [names.product(pk, characters=TITLE_CHARACTERS) for pk in change.removed]
     slots: dict[str, Segment | str] = {"rank": ordinal(change.rank)}
-    slots |= dict(zip(("first", "second", "third"), titles, strict=False))
+    if change.category_id is None:
+        titles = [names.product(pk, characters=TITLE_CHARACTERS) for pk in change.removed]
+        slots |= dict(zip(("first", "second", "third"), titles, strict=False))
+    else:
+        slots |= {"count": grouped(len(change.removed)), "group": names.group(change.category_id)}
     if change.replacement_id is not None:
         slots["replacement"] = names.product(change.replacement_id, characters=TITLE_CHARACTERS)
-    return plain(compose(_without(change), slots))
+    template = _without(change) if change.category_id is None else _without_group(change, is_named=bool(slots["group"]))
+    return plain(compose(template, slots))
 
 
 def _without(change: Counterfactual) -> str:
@@ -120,6 +124,19 @@ def _without(change: Counterfactual) -> str:
             "Without %(first)s, %(second)s and %(third)s, %(replacement)s would take its place; it would be %(rank)s."
         ),
     }[number]
+
+
+def _without_group(change: Counterfactual, *, is_named: bool) -> str:
+    """Everything from one group; what may not be named is counted."""
+    if change.strength is Strength.LEAVES_LIST:
+        if is_named:
+            return _("Without the %(count)s things from %(group)s it would leave this list: it would be %(rank)s.")
+        return _("Without %(count)s things of one kind it would leave this list: it would be %(rank)s.")
+    if is_named:
+        return _(
+            "Without the %(count)s things from %(group)s, %(replacement)s would take its place; it would be %(rank)s."
+        )
+    return _("Without %(count)s things of one kind, %(replacement)s would take its place; it would be %(rank)s.")
 
 
 def _band(band: Band) -> str:

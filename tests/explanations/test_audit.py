@@ -105,8 +105,8 @@ def without_group_mask(monkeypatch: pytest.MonkeyPatch, *, lines: int) -> None:
     """What is measured without a group is measured with all of it but its first `lines`."""
     right = verification.variants
 
-    def wrong(cases: Any, found: Any, group_BKL: Any) -> Any:
-        visible = right(cases, found, group_BKL).clone()
+    def wrong(cases: Any, found: Any, group_BKL: Any, moving: Any) -> Any:
+        visible = right(cases, found, group_BKL, moving).clone()
         forgotten = group_BKL & (group_BKL.cumsum(-1) > lines)
         visible[:, :, GROUP] |= forgotten
         return visible

@@ -95,7 +95,7 @@ def test_what_a_product_of_the_history_gets_does_not_depend_on_how_many_are_aske
 
     with torch.inference_mode():
         together = mine.added(states, owner, seen)
-        parts = [mine.added(states[n : n + 7], owner[:7], seen[:7]) for n in range(0, 193)]
+        parts = [mine.added(states[n : n + 7], owner[:7], seen[:7]) for n in range(193)]
 
     assert all(torch.equal(part, together[n : n + 7]) for n, part in enumerate(parts))
 

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from explanations import explaining
 from explanations.explaining import CHANGES, Ranked, Screened, Verified
-from explanations.methods.grouping import groups
+from explanations.methods.grouping import Groups, groups
 from explanations.methods.own import own
 from explanations.methods.reading import last_block
 from explanations.methods.removal import NOTHING, Cases, cases, read, states
@@ -19,8 +19,10 @@ from explanations.verification import (
     EMPTY,
     FULL,
     GROUP,
+    LARGER,
     ONLY_SINGLE,
     OPPOSING,
+    OTHER,
     PAIR,
     REMOVED,
     SINGLE,
@@ -54,8 +56,8 @@ class Explained:
         shared = read(model, self.cases)
         self.state_BD = states(model, self.cases, self.cases.real_BL.unsqueeze(1), shared)[:, 0]
         self.ranked: Ranked = explaining.ranked(self.state_BD, candidates, 6)
-        categories = groups(self.cases, CATEGORIES)
-        self.screened: Screened = explaining.screened(model, self.cases, categories, self.ranked, shared, shown=SHOWN)
+        self.groups: Groups = groups(self.cases, CATEGORIES)
+        self.screened: Screened = explaining.screened(model, self.cases, self.groups, self.ranked, shared, shown=SHOWN)
         self.verified: Verified = explaining.verified(
             model, self.cases, self.ranked, self.screened, shared, floor=FLOOR
         )
@@ -107,8 +109,9 @@ class Explained:
             return []
         if ONLY_SINGLE <= variant < ONLY_SINGLE + 3:
             return [place for place in real if numbers[place] == chosen[variant - ONLY_SINGLE]]
-        if variant == GROUP:
-            category = int(self.screened.group.category_BK[row, k])
+        if variant in (GROUP, LARGER):
+            found = self.screened.group if variant == GROUP else self.screened.moving
+            category = int(found.category_BK[row, k])
             return [place for place in real if CATEGORIES[items[place]] != category]
         gone = {
             SINGLE: chosen[:1],
@@ -120,6 +123,7 @@ class Explained:
             REMOVED + 1: removed,
             OPPOSING: against[:1],
             OPPOSING + 1: against[1:],
+            OTHER: [int(self.screened.moving.unit_BK[row, k])],
         }[variant]
         return [place for place in real if numbers[place] not in gone]
 
@@ -181,10 +185,39 @@ def test_a_question_is_asked_where_a_claim_may_follow(seed: int, uses_repeats: b
         removed = made.screened.screening.removed_BK3[row, k].tolist()
         assert removed[0] == chosen[row, k, 0]
         is_open = rank[SINGLE] <= k + 1
+        unit, category = (int(found[row, k]) for found in made.screened.moving[:2])
+        assert (rank[OTHER] > 0, rank[LARGER] > 0) == (is_open and unit != NOTHING, is_open and category > 0)
         assert (rank[REMOVED] > 0, rank[REMOVED + 1] > 0) == (
-            is_open and removed[1] != NOTHING,
-            is_open and removed[2] != NOTHING,
+            is_open and unit == NOTHING and removed[1] != NOTHING,
+            is_open and unit == NOTHING and removed[2] != NOTHING,
         )
+
+
+@few
+@given(st.integers(0, 10_000), st.integers(1, 2), st.booleans())
+def test_the_smallest_unit_or_group_that_moves_a_product_is_found(seed: int, blocks: int, uses_repeats: bool) -> None:
+    made = Explained(seed, random_model(seed, blocks=blocks, uses_repeats=uses_repeats))
+    moving, groups = made.screened.moving, made.groups
+
+    for row, k in np.argwhere(made.ranked.exists_BK[:, :SHOWN].numpy()):
+        item, numbers = int(made.ranked.column_BK[row, k]), made.cases.unit_BL[row].tolist()
+        items = made.cases.history.items_BL[row].tolist()
+        real = [place for place, unit in enumerate(numbers) if unit >= 0]
+
+        def moves(kept: list[int], row: int = row, item: int = item, k: int = k) -> bool:
+            return made.order(row, kept)[0].index(item) > k
+
+        first = int(made.screened.screening.chosen_BK3[row, k, 0])
+        units = [(numbers.count(unit), unit) for unit in sorted({numbers[place] for place in real})]
+        units = [(size, unit) for size, unit in units if moves([p for p in real if numbers[p] != unit])]
+        is_first = (first if first != NOTHING else 0) in [unit for _, unit in units]
+        assert int(moving.unit_BK[row, k]) == (NOTHING if is_first or not units else min(units)[1])
+        kinds = [
+            (sum(CATEGORIES[items[p]] == category for p in real), place, category)
+            for place, category in enumerate(groups.category_BG[row].tolist())
+            if category and moves([p for p in real if CATEGORIES[items[p]] != category])
+        ]
+        assert int(moving.category_BK[row, k]) == (0 if is_first or units or not kinds else min(kinds)[2])
 
 
 @few

@@ -232,6 +232,16 @@ def test_an_unverified_reason_is_not_said() -> None:
             "如果没有「Vintage tin set」，它会离开这个列表，降到第 1,021 位。",
         ),
         (
+            Counterfactual(strength=Strength.LOSES_PLACE, removed=(2, 3, 4), rank=4, replacement_id=5, category_id=1),
+            "Without the 3 things from Kitchen, Jumbo bag would take its place; it would be 4th.",
+            "如果没有「厨房」中的 3 件商品，它的位置会由「Jumbo bag」取代，它会变为第 4 位。",
+        ),
+        (
+            Counterfactual(strength=Strength.LEAVES_LIST, removed=(2, 3), rank=30, replacement_id=5, category_id=2),
+            "Without 2 things of one kind it would leave this list: it would be 30th.",
+            "如果没有某一类的 2 件商品，它会离开这个列表，降到第 30 位。",
+        ),
+        (
             None,
             "None of the changes that we tried (up to three things) would remove it.",
             "我们试过的改动（最多三件商品）都不会使它离开这里。",
@@ -343,7 +353,14 @@ CONTRACT = st.builds(
         strength=st.sampled_from(Strength),
         removed=st.lists(st.integers(1, 8), max_size=3).map(tuple),
         rank=st.integers(1, 90_000),
-        replacement_id=st.none() | st.integers(1, 8),
+        replacement_id=st.integers(1, 8),
+        category_id=st.none() | st.integers(1, 3),
+    )
+    | st.builds(
+        Counterfactual,
+        strength=st.sampled_from(Strength),
+        removed=st.lists(st.integers(1, 8), max_size=3).map(tuple),
+        rank=st.integers(1, 90_000),
     ),
     extra=st.dictionaries(st.just("buyers"), st.integers(0, 5000)),
 )

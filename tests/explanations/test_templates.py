@@ -121,6 +121,9 @@ def contracts() -> Iterator[Contract]:
             strength=strength, removed=tuple(range(2, 2 + count)), rank=12_345, replacement_id=other
         )
         yield replace(checked, counterfactual=change)
+    for strength, category in itertools.product(Strength, CATEGORIES):
+        change = Counterfactual(strength=strength, removed=(2, 3), rank=12_345, replacement_id=6, category_id=category)
+        yield replace(checked, counterfactual=change)
     context = (reason(unit(2), type=ReasonType.CONTEXT_PRODUCT),)
     beside = contract(1, cause=Cause.VIEWED_PRODUCT, reasons=context, extra={"beside": 21})
     few = contract(1, cause=Cause.VIEWED_PRODUCT, reasons=context, extra={"beside": 20})

@@ -12,6 +12,7 @@ from torch import Tensor
 from explanations import fidelity
 from explanations.methods import occlusion, pools
 from explanations.methods.grouping import groups, strongest
+from explanations.methods.moving import Moving
 from explanations.methods.removal import Cases, cases, read, states, without
 from explanations.verification import FULL, GROUP, PAIR, VARIANTS, Asked, Candidates, Replay, replay, variants
 from recommendations.ml.model import Recommender
@@ -48,8 +49,10 @@ class Setting:
     def every_variant(self) -> Tensor:
         group_BKL = torch.zeros(*self.items_BK.shape, self.cases.unit_BL.shape[1], dtype=torch.bool)
         delta_BUK = torch.zeros(*self.cases.unit_item_BU.shape, SHOWN)
-        found = occlusion.Screening(delta_BUK, self.sets_BK3, self.sets_BK3.roll(1, 0), self.sets_BK3[..., :2].flip(-1))
-        return variants(self.cases, found, group_BKL)
+        removed_BK3, opposing_BK2 = self.sets_BK3.roll(1, 0), self.sets_BK3[..., :2].flip(-1)
+        found = occlusion.Screening(delta_BUK, self.sets_BK3, removed_BK3, opposing_BK2, delta_BUK.long())
+        moving = Moving(self.sets_BK3.roll(2, 0)[..., 0], torch.zeros_like(self.items_BK), group_BKL)
+        return variants(self.cases, found, group_BKL, moving)
 
     def replay(
         self,

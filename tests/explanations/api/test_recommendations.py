@@ -92,6 +92,7 @@ def test_a_recommendation_comes_with_every_checked_fact_and_its_sentences(shop: 
         "rank": 14,
         "replacement": {"external_id": "22428", "title": "Recipe box pantry yellow design"},
         "removed": [tins],
+        "category": None,
         "text": "Without Set of 3 cake tins pantry design, Recipe box pantry yellow design would take its place; "
         "it would be 14th.",
     }
