@@ -24,7 +24,7 @@ class Cause(StrEnum):
 
 
 class Status(StrEnum):
-    VERIFIED = "verified"  # at least one reason survived its second, separate check
+    VERIFIED = "verified"  # at least one reason survived its second check
     FALLBACK = "fallback"  # a true cause that is not a personal reason
     WITHHELD = "withheld"  # nothing may be said: the product is not shown
 

@@ -45,6 +45,12 @@ class Parameters:
     causes: tuple[CauseShare, ...]
     event_types: tuple[EventType, ...]  # what counts of what shoppers did
 
+    @property
+    def known_of_products(self) -> tuple[str, ...]:
+        """The parts of a product that weigh in the scores of the live version, heaviest first."""
+        parts = self.weights.parts if self.weights is not None else ()
+        return tuple(part.code for part in parts if part.code != "repeat")
+
 
 def main_parameters() -> Parameters:
     run = live_run()

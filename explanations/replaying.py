@@ -3,6 +3,8 @@
 from dataclasses import dataclass, replace
 from typing import Any
 
+from django.utils.translation import gettext as _
+
 from catalog.models import Product
 from explanations.asking import FAILED, Answer, about, ask
 from explanations.contract import Contract, Reason, unpack
@@ -134,13 +136,13 @@ def _contracts(answer: Answer) -> dict[int, Contract]:
 def _differences(row: Inspected, now: Contract) -> list[Difference]:
     stored = row.contract
     found = [
-        _same("cause", stored.cause.value, now.cause.value),
-        _same("status", stored.status.value, now.status.value),
-        _same("rank", stored.target.rank, now.target.rank),
-        _same("rank with an empty history", stored.target.empty_rank, now.target.empty_rank),
-        _close("score", stored.target.score, now.target.score),
-        _close("log p", stored.target.log_probability, now.target.log_probability),
-        _close("chance", stored.target.probability, now.target.probability),
+        _same(_("cause"), label(stored.cause.value), label(now.cause.value)),
+        _same(_("status"), label(stored.status.value), label(now.status.value)),
+        _same(_("rank"), stored.target.rank, now.target.rank),
+        _same(_("rank with an empty history"), stored.target.empty_rank, now.target.empty_rank),
+        _close(_("score"), stored.target.score, now.target.score),
+        _close(_("log p"), stored.target.log_probability, now.target.log_probability),
+        _close(_("chance"), stored.target.probability, now.target.probability),
     ]
     again = {(side, _key(reason)): reason for side, reason in _sided(now)}
     for side, reason in _sided(stored):
@@ -149,9 +151,9 @@ def _differences(row: Inspected, now: Contract) -> list[Difference]:
         if other is None:
             found.append(Difference(what=name, stored=f"Δ {reason.delta:.5f}", now="—", is_equal=False))
             continue
-        found.append(_close(f"Δ log p: {name}", reason.delta, other.delta))
-        found.append(_same(f"rank without: {name}", reason.rank_without, other.rank_without))
-        found.append(_same(f"verified: {name}", reason.is_verified, other.is_verified))
+        found.append(_close(_("Δ log p: %(name)s") % {"name": name}, reason.delta, other.delta))
+        found.append(_same(_("rank without: %(name)s") % {"name": name}, reason.rank_without, other.rank_without))
+        found.append(_same(_("verified: %(name)s") % {"name": name}, reason.is_verified, other.is_verified))
     found += [
         Difference(what=row.evidence(reason), stored="—", now=f"Δ {reason.delta:.5f}", is_equal=False)
         for reason in again.values()
@@ -159,7 +161,7 @@ def _differences(row: Inspected, now: Contract) -> list[Difference]:
     change, changed = stored.counterfactual, now.counterfactual
     found.append(
         _same(
-            "counterfactual",
+            _("what would move it away"),
             _change(row, change) if change is not None else "—",
             _change(row, changed) if changed is not None else "—",
         )
@@ -169,7 +171,7 @@ def _differences(row: Inspected, now: Contract) -> list[Difference]:
 
 def _change(row: Inspected, change: Any) -> str:
     removed = ", ".join(row.name(pk) for pk in change.removed)
-    return f"{removed} → {change.strength.value}, {change.rank}, {row.name(change.replacement_id)}"
+    return f"{removed} → {label(change.strength.value)}, {change.rank}, {row.name(change.replacement_id)}"
 
 
 def _sided(contract: Contract) -> list[tuple[str, Reason]]:
@@ -184,7 +186,13 @@ def _key(reason: Reason) -> tuple[str, frozenset[int], bool]:
 
 
 def _same(what: str, stored: object, now: object) -> Difference:
-    return Difference(what=what, stored=str(stored), now=str(now), is_equal=stored == now)
+    return Difference(what=what, stored=_said(stored), now=_said(now), is_equal=stored == now)
+
+
+def _said(value: object) -> str:
+    if isinstance(value, bool):
+        return _("yes") if value else _("no")
+    return "—" if value is None else str(value)
 
 
 def _close(what: str, stored: float, now: float) -> Difference:

@@ -33,6 +33,16 @@ LABELS = {  # codes that metrics, summaries and contracts use
     "verified": gettext_lazy("verified"),
     "fallback": gettext_lazy("fallback"),
     "withheld": gettext_lazy("withheld"),
+    "interaction": gettext_lazy("one thing"),
+    "basket": gettext_lazy("one basket"),
+    "category": gettext_lazy("one group"),
+    "context_product": gettext_lazy("the product on the page"),
+    "repeat": gettext_lazy("repeat purchase"),
+    "loses_place": gettext_lazy("loses its place"),
+    "leaves_list": gettext_lazy("leaves the list"),
+    "low": gettext_lazy("low"),
+    "fair": gettext_lazy("fair"),
+    "high": gettext_lazy("high"),
 }
 
 KINDS = {  # of purchases that a version is measured on

@@ -18,7 +18,7 @@ CAUSES = {
     Cause.NOT_PERSONAL: "it is the same for everybody",
 }
 STATUSES = {
-    Status.VERIFIED: "at least one reason survived its check: a second, separate pass of the model, or, for "
+    Status.VERIFIED: "at least one reason survived its check: a second pass of the model over all products, or, for "
     "`viewed_product`, the count of shared baskets",
     Status.FALLBACK: "the cause is true, and no personal reason",
     Status.WITHHELD: "what led to it must not be named; such products are not shown",

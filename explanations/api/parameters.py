@@ -46,6 +46,13 @@ class UsedDataSerializer(serializers.Serializer[Any]):
     name = serializers.CharField()
 
 
+class ProductDataSerializer(serializers.Serializer[Any]):
+    """One thing that is known of products and weighs in their scores."""
+
+    code = serializers.CharField(help_text="As in `criteria`.")
+    name = serializers.CharField()
+
+
 class UnusedDataSerializer(serializers.Serializer[Any]):
     """What no recommendation rests on."""
 
@@ -79,6 +86,7 @@ class MainParametersSerializer(serializers.Serializer[Any]):
     )
     causes = CauseShareSerializer(many=True, help_text="Most frequent first.")
     data_used = UsedDataSerializer(many=True)
+    product_data_used = ProductDataSerializer(many=True, help_text="Heaviest first.")
     data_not_used = UnusedDataSerializer(many=True)
     options = ShopperOptionSerializer(many=True)
 
@@ -131,6 +139,7 @@ def _data(found: Parameters, language: str) -> Data:
             for share in found.causes
         ],
         "data_used": [{"code": event_type.code, "name": event_type.verb} for event_type in found.event_types],
+        "product_data_used": [{"code": code, "name": part_name(code)} for code in found.known_of_products],
         "data_not_used": [{"code": what, "text": not_used(what)} for what in NotUsed],
         "options": [{"code": what, "text": option(what)} for what in Option],
     }

@@ -11,9 +11,11 @@ from django.urls import reverse
 from catalog.models import Category, Product
 from explanations.phrasing.text import clean, date_of, isolated, title_of
 from explanations.undo import Undo, undo_from
+from recommendations.figures import label
 
 register = template.Library()
 register.filter(title_of)
+register.filter(label)
 
 
 @register.filter

@@ -1,10 +1,12 @@
 """Staff compute a stored contract again, now, and see every fact beside what is stored."""
 
+import re
 from dataclasses import replace
 
 import pytest
 from django.test import Client
 from django.urls import reverse
+from django.utils import translation
 
 from catalog.services import exclude_history
 from explanations import inspection
@@ -51,6 +53,16 @@ def test_what_is_stored_comes_again(world: World, worker: list[str], placement: 
         assert len(again.differences) >= 8
     assert found
     assert worker == ["replay"]  # one answer for the whole list
+
+
+def test_every_fact_has_its_name_in_chinese(world: World, worker: list[str]) -> None:
+    with translation.override("zh-hans"):
+        again = replayed(rows(world)[0])
+
+    names = [each.what.split("：")[0].replace("Δ", "") for each in again.differences]
+    assert len(names) >= 8
+    assert [name for name in names if re.search("[A-Za-z]", name)] == []
+    assert {each.stored for each in again.differences} & {"verified", "True", "loses_place", "history"} == set()
 
 
 def test_a_number_that_was_changed_is_found(world: World, worker: list[str]) -> None:
