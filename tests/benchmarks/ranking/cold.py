@@ -188,7 +188,7 @@ def by_level(cold: Cold, model: Recommender, level: float) -> dict[str, dict[str
     """What another place for newcomers would have brought on the test, and cost."""
     newcomer_I = newcomers.newcomers(cold.train, cold.catalogue.products)
     start, found = model.bias.weight[newcomer_I] - level, {}
-    for other in newcomers.LEVELS:
+    for other in newcomers.LEVELS[::2]:
         model.bias.weight[newcomer_I] = start + other
         found[str(other)] = cold.measured(by(model), cold.test)
     return found

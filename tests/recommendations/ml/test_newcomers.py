@@ -7,11 +7,10 @@ from recommendations.ml import newcomers
 from recommendations.ml.batches import BatchMaker
 from recommendations.ml.config import ModelConfig, TrainingConfig
 from recommendations.ml.data import DAY, Catalogue, next_baskets
-from recommendations.ml.evaluation import Question, question
+from recommendations.ml.evaluation import Question, measured, question
 from recommendations.ml.kinds import Kinds
-from recommendations.ml.loop import TrainingData, train
+from recommendations.ml.loop import TrainingData, build, train
 from recommendations.ml.losses import next_basket_loss
-from recommendations.ml.ranking import rank
 from tests.recommendations.ml.made import histories_of, random_model, random_shoppers, texts_of
 
 PRODUCTS = 12
@@ -93,21 +92,39 @@ def test_they_are_raised_to_where_the_newest_baskets_are_met_best() -> None:
     with torch.no_grad():
         model.products.ids.weight[11:] = 0.0
         model.bias.weight[11:] = -1.8
-    before = model.bias.weight.clone()
+    before, question = model.bias.weight.clone(), asked(11)
+    newcomer_I = newcomers.newcomers(question.histories, PRODUCTS)
+    begun = newcomers.foretold(model, newcomer_I, before.squeeze(1)).unsqueeze(1)
 
-    level = newcomers.place(model, asked(11))
+    level = newcomers.place(model, question)
 
-    assert level in newcomers.LEVELS
-    assert level > 0
     assert torch.equal(model.bias.weight[:11], before[:11])
-    assert torch.equal(model.bias.weight[11:], before[11:] + level)
-    question = asked(11)
-    ranked = rank(model, question.histories, np.arange(20), now=question.now, popularity_I=None, count=10, only="new")
-    raised = (ranked == 11).any(1).sum()
+    assert torch.allclose(model.bias.weight[11:], begun + level, rtol=0, atol=1e-6)
+    found = {}
+    for other in newcomers.LEVELS:  # the whole catalogue ranked at each level
+        with torch.no_grad():
+            model.bias.weight[11:] = begun + other
+        found[other] = measured(model, question, kinds=("new",))["new"]["ndcg@10"]
+    assert len(set(found.values())) > 1
+    assert level == max(newcomers.LEVELS, key=lambda other: found[other]) > 0
+
+
+def test_they_begin_with_what_products_like_them_have() -> None:
+    """Products of the first group have a high bias: a newcomer of that group begins higher than one of the other."""
+    group = np.asarray([[0], *([1 + n % 2] for n in range(PRODUCTS))], np.int32)
+    catalogue = Catalogue(products=PRODUCTS, attributes={"group": group}, sizes={"group": 2})
+    torch.manual_seed(0)
+    model = build(ModelConfig(width=8, heads=2), catalogue, KINDS).eval()
+    newcomer_I = torch.arange(PRODUCTS + 1) > MET
+    groups = model.products.attributes["group"]
+    assert isinstance(groups, torch.nn.Embedding)
     with torch.no_grad():
-        model.bias.weight.copy_(before)
-    ranked = rank(model, question.histories, np.arange(20), now=question.now, popularity_I=None, count=10, only="new")
-    assert raised >= (ranked == 11).any(1).sum()
+        groups.weight[1:] *= 100  # so long that the ridge hardly shortens anything
+    value_I = torch.tensor(group[:, 0] == 1) * 2.0 - 0.5
+
+    begun = newcomers.foretold(model, newcomer_I, value_I)
+
+    assert torch.allclose(begun, torch.tensor([1.5, -0.5]), rtol=0, atol=0.15)
 
 
 def test_where_nobody_bought_a_newcomer_nothing_is_changed() -> None:
