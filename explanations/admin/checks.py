@@ -14,7 +14,7 @@ from catalog.admin_acts import Act, ask
 from catalog.admin_links import row_url, tag
 from catalog.batch_written import BatchWritten
 from explanations import publishing
-from explanations.models import Audit, FrozenCounts, Rewriting, VersionCheck
+from explanations.models import Audit, FrozenCounts, OfferedProducts, Rewriting, VersionCheck
 
 
 @admin.register(VersionCheck)
@@ -39,6 +39,21 @@ class FrozenCountsAdmin(BatchWritten[FrozenCounts], admin.ModelAdmin[FrozenCount
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[FrozenCounts]:
         return super().get_queryset(request).defer("recent_popularity")
+
+
+@admin.register(OfferedProducts)
+class OfferedProductsAdmin(BatchWritten[OfferedProducts], admin.ModelAdmin[OfferedProducts]):
+    """When what was on offer changed while a run was served; the products themselves are bits."""
+
+    list_display = ("run", "digest", "created_at")
+    list_filter = ("created_at",)
+    list_select_related = ("run",)
+    search_fields = ("=run__id",)
+    search_help_text = gettext_lazy("Number of the run.")
+    fields = ("run", "digest", "created_at")
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[OfferedProducts]:
+        return super().get_queryset(request).defer("products")
 
 
 @admin.register(Rewriting)

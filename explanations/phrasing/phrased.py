@@ -89,7 +89,7 @@ def _counterfactual(contract: Contract, names: Names) -> str | None:
         return None
     change = contract.counterfactual
     if change is None or not change.removed:
-        return _("None of the changes that we tried (up to three things) would remove it.")
+        return _("None of the changes that we tried (up to three things, or one group) would remove it.")
     slots: dict[str, Segment | str] = {"rank": ordinal(change.rank)}
     if change.category_id is None:
         titles = [names.product(pk, characters=TITLE_CHARACTERS) for pk in change.removed]
