@@ -244,7 +244,7 @@ def test_an_unverified_reason_is_not_said() -> None:
         (
             None,
             "None of the changes that we tried (up to three things, or one group) would remove it.",
-            "我们试过的改动（最多三件商品）都不会使它离开这里。",
+            "我们试过的改动（最多三件商品，或一个类别）都不会使它离开这里。",
         ),
     ],
 )
