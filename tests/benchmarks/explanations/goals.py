@@ -126,7 +126,7 @@ def of_replay(run: Run, most: int) -> Iterator[Goal]:
     sample = f"{len(ids) - tally.moved_on} lists replayed by the plain forward"
     yield Goal(
         name="fast path against the plain masked forward",
-        aim="|Δ log p| ≤ 1e-4",
+        aim="Δ log p within 1e-4",
         measured=f"{tally.furthest:.1e}",
         is_met=0 < tally.furthest <= 1e-4,
         how=f"the furthest of {tally.checked['delta']:,} stored numbers, which keep six digits; {sample}",
