@@ -3,12 +3,12 @@
 import logging
 from collections.abc import Sequence
 from dataclasses import replace
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from django.conf import settings
 from django.core.cache import cache
 from django.db import IntegrityError, transaction
-from django.utils import translation
+from django.utils import timezone, translation
 from redis.exceptions import RedisError
 
 from catalog.models import Category
@@ -17,7 +17,7 @@ from explanations.contract import Contract
 from explanations.models import Rewriting
 from explanations.phrasing import Phrased
 from explanations.rewriting import endpoint, folder
-from explanations.rewriting.checker import Refused, check
+from explanations.rewriting.checker import Refused, Rejection, check
 from explanations.rewriting.sources import Source, filled, hash_of, source_of
 from explanations.services import Recommendations
 from recommendations.models import Slate
@@ -28,6 +28,7 @@ logger = logging.getLogger(__name__)
 TASK = "explanations.tasks.rewrite"
 KNOWN_ROWS = 20  # accepted texts of one template that are looked through before another is asked for
 ASKED_SECONDS = 3_600  # a slate is asked for at most once an hour
+PASSING = {Rejection.UNREACHABLE.value, Rejection.SLOW.value}  # says nothing of the template: asked for again then
 
 
 def is_on() -> bool:
@@ -44,12 +45,12 @@ def reworded(found: Recommendations, phrased: Sequence[Phrased]) -> list[Phrased
     language = phrased[0].language
     hashes = [hash_of(item.contract) for item in found.items]
     stored = {row.contract_hash: row for row in Rewriting.objects.filter(language=language, contract_hash__in=hashes)}
-    result, is_missing = [], False
+    result, is_missing, now = [], False, timezone.now()
     for item, said, key in zip(found.items, phrased, hashes, strict=True):
         is_whole = not item.contract.withholds  # else the line is not the one that was reworded
         source = source_of(item.contract, said.segments, language=language) if is_whole else None
         row = stored.get(key)
-        is_missing = is_missing or (source is not None and not _is_settled(row, source, said))
+        is_missing = is_missing or (source is not None and not _is_settled(row, source, said, now))
         result.append(_with(said, source, row))
     if is_missing:
         _ask_worker(found.slate, language)
@@ -65,21 +66,24 @@ def shown_as(contract: Contract, said: Phrased) -> Phrased:
 
 
 def _with(said: Phrased, source: Source | None, row: Rewriting | None) -> Phrased:
-    if source is None or row is None or not row.text or not _is_settled(row, source, said):
+    if source is None or row is None or row.source != source.text or not _passes(row.text, source, said):
         return said
     return replace(said, segments=filled(row.text, said.segments))
 
 
-def _is_settled(row: Rewriting | None, source: Source, said: Phrased) -> bool:
-    """Whether there is an answer for this template that holds; what was accepted by a laxer check does not."""
+def _is_settled(row: Rewriting | None, source: Source, said: Phrased, at: datetime) -> bool:
+    """Whether there is an answer for this template that holds; what was accepted by a laxer check does not, and that
+    nobody answered holds for a while."""
     if row is None or row.source != source.text:
         return False
-    return not row.text or _passes(row.text, source, said)
+    if row.text:
+        return _passes(row.text, source, said)
+    return row.rejection not in PASSING or row.created_at > at - timedelta(seconds=ASKED_SECONDS)
 
 
 def _passes(text: str, source: Source, said: Phrased) -> bool:
     try:
-        return check(text, source, said.segments) == text
+        return bool(text) and check(text, source, said.segments) == text
     except Refused:
         return False
 
@@ -117,7 +121,7 @@ def _ask(source: Source) -> str:
 def _rewrite(key: str, source: Source, said: Phrased, names: set[str], at: datetime) -> None:
     """One call for each template: an accepted text of the same words serves all contracts that are said so."""
     rows = Rewriting.objects.filter(language=source.language)
-    if _is_settled(rows.filter(contract_hash=key).first(), source, said):
+    if _is_settled(rows.filter(contract_hash=key).first(), source, said, at):
         return
     rows.filter(contract_hash=key).delete()
     accepted = rows.filter(source=source.text).exclude(text="").order_by("-created_at", "-pk")[:KNOWN_ROWS]

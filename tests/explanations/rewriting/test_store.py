@@ -2,6 +2,7 @@
 
 from collections import Counter
 from collections.abc import Iterator
+from datetime import timedelta
 
 import pytest
 from django.core.cache import cache
@@ -129,6 +130,19 @@ def test_an_answer_that_is_none_is_unreachable(shop: Shop, endpoint: Endpoint, r
     endpoint.raw = raw
 
     assert set(rewrite(shop)) == {"unreachable"}
+
+
+def test_what_nobody_answered_is_asked_for_again_after_an_hour(shop: Shop, endpoint: Endpoint) -> None:
+    endpoint.status = 500
+    assert set(rewrite(shop)) == {"unreachable"}
+    endpoint.status, endpoint.answer = 200, politely
+
+    soon, later = NOON + timedelta(minutes=59), NOON + timedelta(minutes=61)
+    store.rewrite(slate_id=home(shop).pk, language="en", at=soon)
+    assert set(Rewriting.objects.values_list("rejection", flat=True)) == {"unreachable"}
+
+    store.rewrite(slate_id=home(shop).pk, language="en", at=later)
+    assert set(Rewriting.objects.values_list("rejection", flat=True)) == {""}
 
 
 def test_errors_and_endless_answers_are_unreachable_or_slow(shop: Shop, endpoint: Endpoint, settings: Settings) -> None:
