@@ -14,7 +14,7 @@ from django.utils.module_loading import import_string
 from catalog import impressions
 from catalog.models import User
 from recommendations import artifacts, shards, trainings
-from recommendations.ml.config import from_json
+from recommendations.ml.config import ModelConfig, from_json
 from recommendations.models import ModelVersion, Run, Slate, Snapshot
 from recommendations.sending import send
 
@@ -69,9 +69,11 @@ def request_training(
     Raises BadConfiguration, and then nothing is queued.
     """
     try:
-        from_json(dict(config))
+        model, _ = from_json(dict(config))
     except (TypeError, ValueError) as error:
         raise BadConfiguration(str(error)) from error
+    if started_from is not None:
+        _check_shapes(model, started_from)
     version = ModelVersion.objects.create(
         config=dict(config),
         seed=seed,
@@ -84,6 +86,16 @@ def request_training(
     if is_sent:
         send(trainings.TASK, queue=trainings.QUEUE, version_id=version.pk)
     return version
+
+
+def _check_shapes(model: ModelConfig, earlier: ModelVersion) -> None:
+    """Vectors of another width mean nothing to a model, and would be left out without a word."""
+    theirs, _ = from_json(earlier.config)
+    if (model.width, model.heads) != (theirs.width, theirs.heads):
+        raise BadConfiguration(
+            f"width {model.width} with {model.heads} heads cannot begin with {earlier}, which has width {theirs.width} "
+            f"with {theirs.heads}. Remedy: choose the same, or train from scratch."
+        )
 
 
 @transaction.atomic

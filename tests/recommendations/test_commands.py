@@ -116,6 +116,15 @@ def test_train_goes_on_from_an_earlier_version_and_says_what_it_cannot() -> None
         run_command("train", incremental=7.0)
 
 
+def test_a_training_cannot_begin_with_vectors_of_another_width() -> None:
+    earlier = ModelVersionFactory()
+
+    with pytest.raises(CommandError, match=r"width 32 .* cannot begin with v\d+, which has width 64 .*Remedy"):
+        run_command("train", no_wait=True, started_from=str(earlier.pk), config={"model": {"width": 32}})
+
+    assert ModelVersion.objects.get() == earlier
+
+
 def test_train_takes_its_configuration_from_the_environment(settings: Settings) -> None:
     settings.TRAINING_CONFIG = {"size": "base"}
 
