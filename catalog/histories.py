@@ -23,6 +23,11 @@ class HistoryLine:
     is_used: bool  # False: left out at the shopper's wish
     is_gift: bool  # left out because it was for somebody else
 
+    @property
+    def is_bought(self) -> bool:
+        """A gift is bought; what was only viewed is none."""
+        return any(event_type.is_target for event_type in self.event_types)
+
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class History:

@@ -7,6 +7,7 @@ from django.db import IntegrityError, transaction
 from django.test import Client
 from django.urls import reverse
 
+from catalog.histories import history_of
 from catalog.models import Category, Interaction, LessOfGroup, Scope
 from catalog.services import as_much_of_group, exclude_history, include_history, less_of_group
 from explanations.services import recommendations_for
@@ -49,6 +50,15 @@ def test_a_gift_is_not_used_says_so_and_is_undone(signed_in: Client, shop: Shop)
     assert rows == {(True, False)}
     assert "a gift, not used" in history
     assert set(Interaction.objects.filter(product=product).values_list("is_gift", "excluded_at")) == {(False, None)}
+
+
+def test_my_history_offers_it_of_what_was_bought_and_is_used(signed_in: Client, shop: Shop) -> None:
+    lines = history_of(shopper=shop.shopper).lines
+
+    page = signed_in.get(reverse("history")).content.decode()
+
+    wanted = sum(line.is_used and line.is_bought for line in lines)
+    assert 0 < wanted == page.count(f'<button formaction="{reverse("gift")}">It was a gift')
 
 
 def test_a_gift_stays_bought(shop: Shop) -> None:
