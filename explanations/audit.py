@@ -188,7 +188,7 @@ def _check_slate(slate: Slate, origin: Provenance, frame: Frame, tally: Tally, a
     if replayed is None:
         tally.moved_on += 1
         return
-    for rank, contract in enumerate(_contracts(slate), start=1):
+    for rank, contract in enumerate(contracts_of(slate), start=1):
         for code, is_true, stated, found in _claims(contract, frame, replayed):
             tally.check(code, is_true, slate=slate.pk, rank=rank, claimed=stated, found=found)
 
@@ -208,7 +208,7 @@ def _candidates(slate: Slate, frame: Frame, reading: Known) -> Flags:
     return frame.shown_I & ~reading.owned_I & ~reading.bought_I & ~reading.hidden_I
 
 
-def _contracts(slate: Slate) -> list[Contract]:
+def contracts_of(slate: Slate) -> list[Contract]:
     return [unpack(packed) for packed in slate.explanation.contracts["contracts"]]
 
 
@@ -256,7 +256,7 @@ def _rank(item: int, rank: int, kept: Flags, replayed: Replayed) -> Claim:
 
 
 def _check_text(slate: Slate, categories: dict[int, Category], tally: Tally) -> None:
-    contracts = _contracts(slate)
+    contracts = contracts_of(slate)
     products = Product.objects.in_bulk({pk for contract in contracts for pk in cited(contract)})
     for rank, contract in enumerate(contracts, start=1):
         for language in truth.LANGUAGES:

@@ -50,8 +50,9 @@ def reworded(found: Recommendations, phrased: Sequence[Phrased]) -> list[Phrased
         is_whole = not item.contract.withholds  # else the line is not the one that was reworded
         source = source_of(item.contract, said.segments, language=language) if is_whole else None
         row = stored.get(key)
-        is_missing = is_missing or (source is not None and not _is_settled(row, source, said, now))
-        result.append(_with(said, source, row))
+        text = _holding(row, source, said)
+        is_missing = is_missing or (source is not None and not text and not _is_refused(row, source, now))
+        result.append(_with(said, text))
     if is_missing:
         _ask_worker(found.slate, language)
     return result
@@ -62,22 +63,24 @@ def shown_as(contract: Contract, said: Phrased) -> Phrased:
     if not is_on() or contract.withholds:
         return said
     row = Rewriting.objects.filter(language=said.language, contract_hash=hash_of(contract)).first()
-    return _with(said, source_of(contract, said.segments, language=said.language), row)
+    return _with(said, _holding(row, source_of(contract, said.segments, language=said.language), said))
 
 
-def _with(said: Phrased, source: Source | None, row: Rewriting | None) -> Phrased:
-    if source is None or row is None or row.source != source.text or not _passes(row.text, source, said):
-        return said
-    return replace(said, segments=filled(row.text, said.segments))
+def _with(said: Phrased, text: str) -> Phrased:
+    return replace(said, segments=filled(text, said.segments)) if text else said
 
 
-def _is_settled(row: Rewriting | None, source: Source, said: Phrased, at: datetime) -> bool:
-    """Whether there is an answer for this template that holds; what was accepted by a laxer check does not, and that
-    nobody answered holds for a while."""
-    if row is None or row.source != source.text:
+def _holding(row: Rewriting | None, source: Source | None, said: Phrased) -> str:
+    """The text stored for this template, if it holds; what was accepted by a laxer check does not."""
+    if row is None or source is None or row.source != source.text or not _passes(row.text, source, said):
+        return ""
+    return row.text
+
+
+def _is_refused(row: Rewriting | None, source: Source, at: datetime) -> bool:
+    """Whether this template has its refusal; that nobody answered is one for a while."""
+    if row is None or row.source != source.text or row.text:
         return False
-    if row.text:
-        return _passes(row.text, source, said)
     return row.rejection not in PASSING or row.created_at > at - timedelta(seconds=ASKED_SECONDS)
 
 
@@ -121,7 +124,8 @@ def _ask(source: Source) -> str:
 def _rewrite(key: str, source: Source, said: Phrased, names: set[str], at: datetime) -> None:
     """One call for each template: an accepted text of the same words serves all contracts that are said so."""
     rows = Rewriting.objects.filter(language=source.language)
-    if _is_settled(rows.filter(contract_hash=key).first(), source, said, at):
+    row = rows.filter(contract_hash=key).first()
+    if _holding(row, source, said) or _is_refused(row, source, at):
         return
     rows.filter(contract_hash=key).delete()
     accepted = rows.filter(source=source.text).exclude(text="").order_by("-created_at", "-pk")[:KNOWN_ROWS]

@@ -176,6 +176,7 @@ class BatchMaker:
         number_BL = baskets.number[line_BL]
         basket_BQ = np.minimum(query[:, None] + np.arange(queries), end[:, None] - 1)
         target_BQ = baskets.number[baskets.first[basket_BQ]]
+        place_BL = number_BL - target_BQ[:, :1]  # of each line's basket among those that are asked, below 0: earlier
 
         before_BQ = baskets.time[np.maximum(basket_BQ - 1, 0)]
         time_BQ = baskets.time[basket_BQ]
@@ -187,7 +188,7 @@ class BatchMaker:
         given_BL = np.zeros_like(real_BL)
         if self.training.completion and self.has_sets:
             sizes_BQ = baskets.first[basket_BQ + 1] - baskets.first[basket_BQ]
-            given_BL = real_BL & self._given(items_BL, number_BL - target_BQ[:, :1], sizes_BQ, random)
+            given_BL = real_BL & self._given(items_BL, place_BL, sizes_BQ, random)
             given_BQL = given_BL[:, None] & (number_BL[:, None] == target_BQ[..., None])
             visible_BQL |= given_BQL
             now_BQ = np.where(given_BQL.any(-1), time_BQ, now_BQ)
@@ -196,9 +197,9 @@ class BatchMaker:
 
         # A product that was masked is asked only where it is really new: it must not look new because it was hidden.
         is_repeat_BL = hidden_BL & self.is_repeat[line_BL]
-        target = real_BL & ~given_BL & ~is_repeat_BL & (number_BL >= target_BQ[:, :1]) & (self.weight_of[types_BL] > 0)
+        target = real_BL & ~given_BL & ~is_repeat_BL & (place_BL >= 0) & (self.weight_of[types_BL] > 0)
         rows, columns = np.nonzero(target)
-        query_T = rows * queries + (number_BL[rows, columns] - target_BQ[rows, 0])
+        query_T = rows * queries + place_BL[rows, columns]
         kind_T = self.kind_of[types_BL[rows, columns]]
         _, asked_T, sizes = np.unique(query_T * len(self.kind_of) + kind_T, return_inverse=True, return_counts=True)
         weight_T = sizes[asked_T] ** (self.training.basket_power - 1) * self.weight_of[types_BL[rows, columns]]

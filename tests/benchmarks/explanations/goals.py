@@ -27,7 +27,7 @@ from django.utils import timezone
 
 from catalog.models import Shopper
 from explanations import audit
-from explanations.contract import Contract, Status, Strength, unpack
+from explanations.contract import Contract, Status, Strength
 from explanations.engine import BATCH
 from explanations.methods.choosing import REASONS
 from explanations.models import VersionCheck
@@ -77,7 +77,7 @@ def of_stored(run: Run) -> Iterator[Goal]:
     shoppers = Shopper.objects.annotate(known=Count("interactions", filter=Q(interactions__occurred_at__lt=run.as_of)))
     home = slates.filter(placement=Placement.HOME, shopper__in=shoppers.filter(known__gte=FEWEST).values("pk"))
     for slate in home.select_related("explanation").iterator(500):
-        for contract in contracts_of(slate):
+        for contract in audit.contracts_of(slate):
             counts.update(_told(contract))
             if contract.split is not None:
                 furthest = max(furthest, abs(contract.split.residual) / max(1.0, abs(contract.target.score)))
@@ -200,10 +200,6 @@ def of_clock() -> Iterator[Goal]:
         is_met=rate >= 250,
         how=f"{how}; {spent.whole / spent.seconds['score']:.1f} × scoring; peak memory {spent.peak_mib:.0f} MiB",
     )
-
-
-def contracts_of(slate: Slate) -> list[Contract]:
-    return [unpack(packed) for packed in slate.explanation.contracts["contracts"]]
 
 
 def percent(part: int, whole: int) -> str:
