@@ -1,16 +1,13 @@
 """A sample of the live run's slates is checked again, by a forward that shares no code with the one that wrote them.
 
-Polarity, Δ, ranks, counterfactuals, the history they were made from, and the truth of the sentences. A slate is
-compared as it was computed: with the popularity its run counted, the products on offer then, the history known then.
+Polarity, Δ, ranks, counterfactuals, causes, the history they were made from, and the truth of the sentences; of slates
+without a shopper, that they claim nothing personal and count right. A slate is compared as it was computed: with the
+popularity its run counted, the products on offer then, the history known then.
 """
 
 # I products.
 import logging
-import math
-import zlib
-from collections import Counter
 from collections.abc import Iterator
-from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 
 import numpy as np
@@ -18,88 +15,26 @@ from django.db.models import F
 from django.db.models.functions import Mod
 
 from catalog.models import Category, Product
-from explanations import known, truth
+from explanations import everybody, grounds, known, truth
 from explanations.contract import Contract, Provenance, Reason, ReasonType, unpack, unpack_provenance
 from explanations.inspection import cited
 from explanations.known import Known
-from explanations.models import Audit, FrozenCounts, OfferedProducts
+from explanations.models import Audit, FrozenCounts
 from explanations.plain import Flags, Floats, PlainModel
+from explanations.plainly import Replayed
+from explanations.tally import CLOSE, Claim, Frame, Tally
 from recommendations import inference
 from recommendations.inference import Loaded
 from recommendations.models import Placement, Run, Slate
+from recommendations.models.runs import SlateQuerySet
 
 logger = logging.getLogger(__name__)
 
 SHARE = 100  # one slate in so many, others every night
 FEWEST, MOST = 20, 2_000
-EXAMPLES = 20
+COUNTED = 100  # products a night, of which it is counted again how many people bought them and what beside them
 GRACE = timedelta(days=1)  # within which a change must have been followed by a new slate
-CLOSE = 1e-3  # of scores and Δ log p: a contract keeps six digits
 MOST_MOVED_ON = 0.5  # of a sample: beyond that an audit has not seen enough to pass
-TIE = 1e-4  # products whose scores differ by less may stand either way
-
-
-@dataclass(kw_only=True, slots=True)
-class Tally:
-    """What was checked, and what did not hold."""
-
-    checked: Counter[str] = field(default_factory=Counter)
-    failed: Counter[str] = field(default_factory=Counter)
-    examples: list[dict[str, object]] = field(default_factory=list)
-    moved_on: int = 0
-
-    def check(self, code: str, holds: bool, *, slate: int, rank: int, claimed: object, found: object) -> None:
-        self.checked[code] += 1
-        if not holds:
-            self.failed[code] += 1
-            if len(self.examples) < EXAMPLES:
-                example = {"slate": slate, "rank": rank, "check": code, "claimed": str(claimed), "found": str(found)}
-                self.examples.append(example)
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Frame:
-    """What all slates share for which the same products were on offer."""
-
-    model: Loaded
-    plain: PlainModel
-    offset_I: Floats
-    shown_I: Flags
-
-
-class Replayed:
-    """One shopper's ranking under any change of the history, by the plain forward."""
-
-    def __init__(self, frame: Frame, found: Known, candidates_I: Flags):
-        self.frame, self.past, self.next_basket, self.candidates_I = frame, found.past, found.next_basket, candidates_I
-        self._scores: dict[bytes, Floats] = {}
-
-    def scores(self, kept: Flags) -> Floats:
-        key = kept.tobytes()
-        if key not in self._scores:
-            found = self.frame.plain.scores(self.past.only(kept), self.next_basket, self.frame.offset_I)
-            self._scores[key] = np.where(self.candidates_I, found, -np.inf)
-        return self._scores[key]
-
-    def everything(self) -> Flags:
-        return self.past.items > 0
-
-    def without(self, items: set[int]) -> Flags:
-        return self.everything() & ~np.isin(self.past.items, list(items))
-
-    def log_p(self, item: int, kept: Flags) -> float:
-        scores = self.scores(kept)
-        most = scores.max()
-        return float(scores[item] - most - math.log(np.exp(scores - most).sum()))
-
-    def could_stand_at(self, item: int, rank: int, kept: Flags) -> bool:
-        """Nearly equal scores may stand either way."""
-        scores = self.scores(kept)
-        return int((scores > scores[item] + TIE).sum()) < rank <= int((scores >= scores[item] - TIE).sum())
-
-    def rank(self, item: int, kept: Flags) -> int:
-        scores = self.scores(kept)
-        return 1 + int((scores > scores[item]).sum())
 
 
 def audit(*, at: datetime) -> Audit | None:
@@ -130,22 +65,43 @@ def check(run: Run, ids: list[int], tally: Tally, *, at: datetime) -> None:
     plain = PlainModel.of(model.bundle)
     offset_I = _offset(model, plain, run)
     categories = {category.pk: category for category in Category.objects.all()}
+    personal = compared = beside = 0
     for slate in (
         Slate.objects.filter(pk__in=ids).select_related("explanation", "shopper", "run").order_by("pk").iterator(200)
     ):
         origin = unpack_provenance(slate.explanation.contracts["provenance"])
         if origin.offered not in frames:
-            shown_I = _shown(model, run, origin.offered)
-            frames[origin.offered] = Frame(model=model, plain=plain, offset_I=offset_I, shown_I=shown_I)
-        _check_slate(slate, origin, frames[origin.offered], tally, at)
+            frames[origin.offered] = Frame.of(run, model, plain, offset_I, origin.offered)
+        frame = frames[origin.offered]
+        if slate.shopper_id is not None:
+            personal += 1
+            compared += _check_slate(slate, origin, frame, tally, at)
+        else:
+            tally.moved_on += not frame.is_kept
+            beside += slate.context_product_id is not None
+            is_of_shop = run.version.snapshot_id is not None  # else its people are those of another shop
+            contracts = contracts_of(slate)
+            for rank, claim in everybody.claims(slate, contracts, frame, counts=is_of_shop and beside <= COUNTED):
+                tally.claim(slate.pk, rank, claim)
         _check_text(slate, categories, tally)
-    if ids and (tally.moved_on > MOST_MOVED_ON * len(ids) or not tally.checked["delta"]):
-        tally.checked["compared"], tally.failed["compared"] = len(ids), tally.moved_on
+    if personal and personal - compared > MOST_MOVED_ON * personal:
+        tally.checked["compared"], tally.failed["compared"] = personal, personal - compared
 
 
 def sample(run: Run, *, at: datetime) -> list[int]:
-    """One personal slate in a hundred, others every night; where those are few, the first ones."""
-    slates = Slate.objects.live().filter(run=run, explanation__isnull=False, shopper__isnull=False)
+    """Everybody's slates, and of those of shoppers and of those beside products one in a hundred each, others every
+    night; where those are few, the first ones.
+    """
+    slates = Slate.objects.live().filter(run=run, explanation__isnull=False)
+    alone = slates.filter(shopper=None, context_product=None).order_by("pk")
+    return [
+        *alone.values_list("pk", flat=True)[:FEWEST],
+        *_some(slates.filter(shopper__isnull=False), at=at),
+        *_some(slates.filter(context_product__isnull=False), at=at),
+    ]
+
+
+def _some(slates: SlateQuerySet, *, at: datetime) -> list[int]:
     turn = at.date().toordinal() % SHARE
     drawn = slates.annotate(turn=Mod(F("pk"), SHARE)).filter(turn=turn).order_by("pk")
     ids = list(drawn.values_list("pk", flat=True)[:MOST])
@@ -161,18 +117,8 @@ def _offset(model: Loaded, plain: PlainModel, run: Run) -> Floats:
     return offset_I
 
 
-def _shown(model: Loaded, run: Run, digest: str) -> Flags:
-    """[I + 1] what was on offer."""
-    kept = OfferedProducts.objects.filter(run=run, digest=digest).first()
-    if kept is None:  # written before it was kept: what is on offer now is the best guess
-        now_I: Flags = inference.recommendable(model).numpy()
-        return now_I
-    bits = np.frombuffer(zlib.decompress(bytes(kept.products)), np.uint8)
-    return np.unpackbits(bits)[: model.products + 1].astype(bool)
-
-
-def _check_slate(slate: Slate, origin: Provenance, frame: Frame, tally: Tally, at: datetime) -> None:
-    """Only a ranking that can be made again is compared; that it cannot must have its reason.
+def _check_slate(slate: Slate, origin: Provenance, frame: Frame, tally: Tally, at: datetime) -> bool:
+    """Only a ranking that can be made again is compared; that it cannot must have its reason. Whether it was.
 
     A history that is not what is known of that moment must have changed lately.
     """
@@ -187,10 +133,12 @@ def _check_slate(slate: Slate, origin: Provenance, frame: Frame, tally: Tally, a
     replayed = next((one for one in replays if int(one.candidates_I.sum()) == origin.candidates), None)
     if replayed is None:
         tally.moved_on += 1
-        return
+        return False
     for rank, contract in enumerate(contracts_of(slate), start=1):
-        for code, is_true, stated, found in _claims(contract, frame, replayed):
-            tally.check(code, is_true, slate=slate.pk, rank=rank, claimed=stated, found=found)
+        for claim in _claims(contract, frame, replayed):
+            tally.claim(slate.pk, rank, claim)
+        tally.claim(slate.pk, rank, ("cause", *grounds.is_true(contract, slate, origin, frame, replayed)))
+    return True
 
 
 def _readings(slate: Slate, origin: Provenance, frame: Frame, at: datetime) -> Iterator[Known]:
@@ -210,9 +158,6 @@ def _candidates(slate: Slate, frame: Frame, reading: Known) -> Flags:
 
 def contracts_of(slate: Slate) -> list[Contract]:
     return [unpack(packed) for packed in slate.explanation.contracts["contracts"]]
-
-
-Claim = tuple[str, bool, object, object]  # which check, whether it holds, what was claimed, what was found
 
 
 def _claims(contract: Contract, frame: Frame, replayed: Replayed) -> Iterator[Claim]:

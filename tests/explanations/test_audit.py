@@ -1,22 +1,25 @@
 """An audit passes what the engine writes, and fails on each bug that is planted."""
 
+import json
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
+import torch
 
 from catalog.models import Interaction, Product, Shopper, User
 from catalog.services import exclude_history
-from explanations import assembly, audit, engine, publishing, verification, writing
-from explanations.contract import Reason, ReasonType, unpack
+from explanations import assembly, audit, engine, fallback, publishing, verification, writing
+from explanations.contract import FORMAT, Reason, ReasonType, unpack
 from explanations.models import Audit, Explanation
+from explanations.slates import ExplainedSlate
 from explanations.verification import GROUP, SINGLE, holds
 from recommendations import inference, services
 from recommendations.models import Run, Slate
 from tests.explanations.test_engine import World
-from tests.factories import NOON, InteractionFactory, ModelVersionFactory
+from tests.factories import NOON, InteractionFactory, ModelVersionFactory, SlateFactory
 
 pytestmark = pytest.mark.django_db
 LATER = NOON + timedelta(hours=1)
@@ -29,9 +32,34 @@ def world(monkeypatch: pytest.MonkeyPatch) -> World:
 
 
 def computed(world: World) -> None:
-    """Slates of the live run for all shoppers, as the engine makes them now."""
+    """Slates of the live run for all shoppers and for nobody, as the engine makes them now."""
     ids = [shopper.pk for shopper in world.shoppers]
     writing.write_refresh(run=world.run, shopper_ids=ids, slates=engine.refresh(ids), at=NOON)
+    Slate.objects.filter(shopper=None).delete()
+    shared = engine.context(world.run, now=NOON)
+    first, last = world.products[0].pk, world.products[-1].pk
+    for slate in [*fallback.non_personal(shared), *fallback.similar(shared, first_id=first, last_id=last)]:
+        stored(world.run, slate)
+
+
+def stored(run: Run, slate: ExplainedSlate) -> None:
+    """A slate without a shopper, as the shard's writer stores it."""
+    batch = writing.Batch()
+    batch.add(slate)
+    columns = ("placement", "shopper_id", "context_product_id", "product_ids", "scores", "probabilities")
+    _, *values, history_hash, contracts, is_personal, explained, verified, fallbacks, withheld = batch.slates[0]
+    row = SlateFactory(run=run, **dict(zip(columns, values, strict=True)), history_hash=history_hash, explained_at=NOON)
+    Explanation.objects.create(
+        slate=row,
+        format=FORMAT,
+        contracts=json.loads(contracts),
+        is_personal=is_personal,
+        explained=explained,
+        verified=verified,
+        fallback=fallbacks,
+        withheld=withheld,
+        created_at=NOON,
+    )
 
 
 def audited() -> Audit:
@@ -48,9 +76,56 @@ def test_what_the_engine_writes_passes(blocks: int, uses_repeats: bool, monkeypa
     found = audited()
 
     assert (found.examples, found.is_passed, found.moved_on) == ([], True, 0)
-    assert found.slates == Slate.objects.filter(shopper__isnull=False).count()
-    assert set(found.checks) == {"history", "score", "delta", "rank", "polarity", "counterfactual", "text"}
-    assert all(checked >= 5 and failed == 0 for checked, failed in found.checks.values())
+    assert found.slates == Slate.objects.count()
+    personal = {"history", "score", "delta", "rank", "polarity", "counterfactual", "text"}
+    assert set(found.checks) == personal | {"cause", "order"}
+    assert all(failed == 0 and (checked >= 5 or code == "order") for code, (checked, failed) in found.checks.items())
+
+
+def test_what_is_no_newer_than_others_fails_where_it_is_called_new(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    no_single_reason(monkeypatch)
+    monkeypatch.setattr(
+        "recommendations.inference.launched_since", lambda model, _: torch.ones(model.products + 1, dtype=torch.bool)
+    )
+    computed(world)
+
+    found = audited()
+
+    assert found.checks["cause"][1] == causes().count("new") >= 5
+    assert {one["claimed"] for one in found.examples} == {"new, fallback"}
+
+
+def test_what_is_not_popular_fails_where_it_is_called_so(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    no_single_reason(monkeypatch)
+    computed(world)
+    withheld = sum(one["st"] == "withheld" for one in packed())
+    tampered(lambda contract: contract.update(st="fallback") if contract["st"] == "withheld" else None)
+
+    found = audited()
+
+    assert found.checks["cause"][1] == withheld >= 5
+    assert {(one["check"], one["claimed"]) for one in found.examples} == {("cause", "popular, fallback")}
+
+
+def test_a_cause_of_another_kind_than_its_reason_fails(world: World) -> None:
+    computed(world)
+    single = causes().count("history")
+    tampered(lambda contract: contract.update(c="history_group") if contract["c"] == "history" else None)
+
+    found = audited()
+
+    assert found.checks["cause"][1] == single >= 20
+
+
+def packed() -> list[dict[str, Any]]:
+    stored = Explanation.objects.filter(slate__shopper__isnull=False).values_list("contracts", flat=True)
+    return [contract for one in stored for contract in one["contracts"]]
+
+
+def causes() -> list[str]:
+    return [contract["c"] for contract in packed() if contract["st"] != "withheld"]
 
 
 def test_nothing_is_audited_where_nothing_is_live(world: World) -> None:
@@ -87,6 +162,10 @@ def groups() -> list[Reason]:
 @pytest.fixture
 def only_groups(monkeypatch: pytest.MonkeyPatch) -> None:
     """No single purchase holds, so that a group may be the reason."""
+    no_single_reason(monkeypatch)
+
+
+def no_single_reason(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("explanations.explaining.holds", lambda replayed, variants, floor: holds(replayed, variants, 9))
     monkeypatch.setattr("explanations.engine.holds", lambda replayed, variants, floor: holds(replayed, variants, 9))
 
@@ -213,7 +292,7 @@ def test_what_happens_after_a_run_hides_no_wrong_sign_of_it(world: World) -> Non
 
 def test_an_audit_that_could_compare_too_little_does_not_pass(world: World) -> None:
     computed(world)
-    slates = Slate.objects.filter(shopper__isnull=False).count()
+    slates = Slate.objects.count()
     few = list(world.shoppers[:5])
     Interaction.objects.filter(shopper__in=few).delete()
     Shopper.objects.filter(pk__in=[shopper.pk for shopper in few]).update(changed_at=LATER)
@@ -223,7 +302,7 @@ def test_an_audit_that_could_compare_too_little_does_not_pass(world: World) -> N
     gone = Slate.objects.filter(shopper__in=few).count()
     assert gone > slates / 2
     assert (found.is_passed, found.moved_on, found.compared) == (False, gone, slates - gone)
-    assert found.failures == f"compared {gone}/{slates}"
+    assert found.failures == f"compared {gone}/{slates - 3}"  # three are everybody's
 
 
 def flip(contract: dict[str, Any]) -> None:

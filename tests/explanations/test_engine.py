@@ -9,7 +9,7 @@ import pytest
 from catalog.models import Interaction, Product, Shopper
 from catalog.services import exclude_history, include_history
 from explanations import engine
-from explanations.contract import Contract, Status
+from explanations.contract import Cause, Contract, Status
 from explanations.models import VersionCheck
 from explanations.slates import ExplainedSlate
 from recommendations import artifacts, inference
@@ -87,7 +87,8 @@ class World:
         version.save()
         inference._loaded.pop(version.pk, None)
         run = RunFactory(version=version, as_of=NOON)
-        explained_slate(run=run, contracts=[contract(self.products[0])])  # the database lets no empty run go live
+        nobody = contract(self.products[0], cause=Cause.NOT_PERSONAL)
+        explained_slate(run=run, contracts=[nobody])  # the database lets no empty run go live
         VersionCheck.objects.create(version=version, placebo_floor=0.0, measures={})
         return publish(run)
 
@@ -96,7 +97,7 @@ class World:
         run = RunFactory(
             version=self.run.version, as_of=NOON, state=Run.State.READY, ready_at=NOON + timedelta(hours=1)
         )
-        explained_slate(run=run, contracts=[contract(self.products[0])])
+        explained_slate(run=run, contracts=[contract(self.products[0], cause=Cause.NOT_PERSONAL)])
         return run
 
     def _bundle(self, model: Recommender) -> bundles.Bundle:

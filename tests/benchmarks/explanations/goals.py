@@ -31,6 +31,7 @@ from explanations.contract import Contract, Status, Strength
 from explanations.engine import BATCH
 from explanations.methods.choosing import REASONS
 from explanations.models import VersionCheck
+from explanations.tally import Tally
 from recommendations.models import Placement, Run, Slate
 from tests.benchmarks import explaining
 from tests.benchmarks.explanations.report import table
@@ -49,13 +50,13 @@ class Goal:
     how: str
 
 
-class Errors(audit.Tally):
+class Errors(Tally):
     """Beside what holds: how far what was claimed of log p is from what was found."""
 
     furthest = 0.0
 
     def check(self, code: str, holds: bool, *, slate: int, rank: int, claimed: object, found: object) -> None:
-        audit.Tally.check(self, code, holds, slate=slate, rank=rank, claimed=claimed, found=found)
+        Tally.check(self, code, holds, slate=slate, rank=rank, claimed=claimed, found=found)
         if code == "delta" and isinstance(claimed, float) and isinstance(found, float):
             self.furthest = max(self.furthest, abs(claimed - found))
 
