@@ -81,7 +81,7 @@ def _live_run(at: datetime) -> Figure:
 
 
 def _last_training(at: datetime) -> Figure:
-    version = ModelVersion.objects.order_by("-pk").first()
+    version = ModelVersion.objects.own().order_by("-pk").first()
     if version is None:
         return Figure(name=_("Last training"), value=_("none"), url=list_url(ModelVersion), is_words=True)
     parts = [
@@ -142,7 +142,7 @@ def _failed(at: datetime) -> list[Alert]:
         text = _("Run %(number)d failed.") % {"number": run.pk}
         found.append(Alert(text=text, mend=run.error[:300], url=row_url(run), kind="alarm"))
     bad = [ModelVersion.State.FAILED, ModelVersion.State.REJECTED]
-    last = ModelVersion.objects.exclude(state__in=[ModelVersion.State.QUEUED, ModelVersion.State.TRAINING])
+    last = ModelVersion.objects.own().exclude(state__in=[ModelVersion.State.QUEUED, ModelVersion.State.TRAINING])
     version = last.order_by("-pk").first()
     if version is not None and version.state in bad:
         text = _("The last training, %(version)s, did not pass: %(state)s.") % {

@@ -43,6 +43,19 @@ LABELS = {  # codes that metrics, summaries and contracts use
     "low": gettext_lazy("low"),
     "fair": gettext_lazy("fair"),
     "high": gettext_lazy("high"),
+    "taken_over": gettext_lazy("taken over from the version it began with"),
+    "products": gettext_lazy("products"),
+    "attribute_values": gettext_lazy("values of attributes"),
+    "kinds": gettext_lazy("kinds of events"),
+    "tensors": gettext_lazy("tables of weights"),
+    "text_projections": gettext_lazy("projections of texts"),
+    "shop": gettext_lazy("shop"),
+    "version": gettext_lazy("model version"),
+    "trained": gettext_lazy("trained"),
+    "data_until": gettext_lazy("data until"),
+    "code_revision": gettext_lazy("code revision"),
+    "file": gettext_lazy("file"),
+    "encoder": gettext_lazy("encoder of texts"),
 }
 
 KINDS = {  # of purchases that a version is measured on
@@ -79,7 +92,7 @@ def tables(facts: Mapping[str, Any], title: str = "") -> Iterator[Table]:
         )
     for name, value in facts.items():
         if isinstance(value, Mapping) and not _is_flat(value):
-            yield from tables(value, f"{title} · {_words(name)}" if title else _words(name))
+            yield from tables(value, f"{title} · {label(name)}" if title else label(name))
 
 
 def _is_flat(facts: Mapping[str, Any]) -> bool:

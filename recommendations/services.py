@@ -1,5 +1,6 @@
 """What staff, the schedule and the pipeline ask for: train, precompute, publish, roll back, clean up."""
 
+import json
 import logging
 from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
@@ -10,6 +11,7 @@ from django.conf import settings
 from django.db import IntegrityError, connection, transaction
 from django.db.models import Q, QuerySet
 from django.utils.module_loading import import_string
+from django.utils.translation import gettext as _
 
 from catalog import impressions
 from catalog.models import User
@@ -20,6 +22,7 @@ from recommendations.sending import send
 
 logger = logging.getLogger(__name__)
 
+SHAPE = ("width", "heads", "blocks", "feed_forward", "uses_times")  # what blocks must have in common
 ADVANCE_LOCK = 0x62656361  # any number that nobody else uses
 DELETED_AT_ONCE = 500  # slates a transaction: short locks, whatever the size of a run
 RETIRED_RUNS_KEPT = 2  # what one can roll back to
@@ -62,23 +65,33 @@ def request_training(
     is_sent: bool = True,
     snapshot: Snapshot | None = None,
     started_from: ModelVersion | None = None,
+    shares_product_ids: bool = False,
 ) -> ModelVersion:
     """Queue a training. Without `is_sent` the caller trains it itself; if it dies, a worker takes over.
 
     Without `snapshot` it freezes what is known when it starts; trainings that are to be compared share one.
+    `shares_product_ids`: a product id of the other shop that it begins with is that of the same product here.
     Raises BadConfiguration, and then nothing is queued.
     """
     try:
-        model, _ = from_json(dict(config))
+        model, _training = from_json(dict(config))
     except (TypeError, ValueError) as error:
         raise BadConfiguration(str(error)) from error
     if started_from is not None:
-        _check_shapes(model, started_from)
+        _check_beginning(model, started_from)
+    if shares_product_ids and (started_from is None or started_from.state != ModelVersion.State.FOREIGN):
+        raise BadConfiguration(
+            _(
+                "Only with a version from another shop it is a question whether product ids are the same. "
+                "Remedy: leave it out, or begin with such a version."
+            )
+        )
     version = ModelVersion.objects.create(
         config=dict(config),
         seed=seed,
         snapshot=snapshot,
         started_from=started_from,
+        shares_product_ids=shares_product_ids,
         created_by=by,
         is_publish_wanted=publish_when_ready,
         sent_at=at,
@@ -88,13 +101,29 @@ def request_training(
     return version
 
 
-def _check_shapes(model: ModelConfig, earlier: ModelVersion) -> None:
-    """Vectors of another width mean nothing to a model, and would be left out without a word."""
-    theirs, _ = from_json(earlier.config)
-    if (model.width, model.heads) != (theirs.width, theirs.heads):
+def _check_beginning(model: ModelConfig, earlier: ModelVersion) -> None:
+    """Vectors of another width and blocks of another shape mean nothing to a model, and would be left out without a
+    word."""
+    if not ModelVersion.objects.beginnings().filter(pk=earlier.pk).exists():
         raise BadConfiguration(
-            f"width {model.width} with {model.heads} heads cannot begin with {earlier}, which has width {theirs.width} "
-            f"with {theirs.heads}. Remedy: choose the same, or train from scratch."
+            _("%(version)s is %(state)s and has no weights. Remedy: begin with one that is trained.")
+            % {"version": earlier, "state": earlier.get_state_display()}
+        )
+    theirs, _training = from_json(earlier.config)
+    wrong = {name: (getattr(model, name), getattr(theirs, name)) for name in SHAPE}
+    wrong = {name: values for name, values in wrong.items() if values[0] != values[1]}
+    if wrong:
+        raise BadConfiguration(
+            _(
+                "A model with %(mine)s cannot begin with %(version)s, which has %(theirs)s. Remedy: choose the same "
+                "(%(config)s), or train from scratch."
+            )
+            % {
+                "mine": ", ".join(f"{name} {mine}" for name, (mine, _theirs) in wrong.items()),
+                "version": earlier,
+                "theirs": ", ".join(f"{name} {theirs}" for name, (_mine, theirs) in wrong.items()),
+                "config": json.dumps({"model": {name: theirs for name, (_mine, theirs) in wrong.items()}}),
+            }
         )
 
 

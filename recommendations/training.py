@@ -17,12 +17,13 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from catalog.models import EventType
-from recommendations import artifacts, gates, inference, leases, ranks, snapshots, trainings
+from recommendations import artifacts, foreign, gates, inference, leases, ranks, snapshots, trainings
 from recommendations.ml import balance, evaluation, newcomers, transfer
 from recommendations.ml import bundle as bundles
 from recommendations.ml import companions as together
 from recommendations.ml.config import ModelConfig, TrainingConfig, from_json, to_json
-from recommendations.ml.data import DAY, Histories, Ints, next_baskets, recent_popularity
+from recommendations.ml.data import DAY, Catalogue, Histories, Ints, next_baskets, recent_popularity
+from recommendations.ml.exported import Exported
 from recommendations.ml.loop import Epoch, TrainingData, train
 from recommendations.ml.model import Recommender
 from recommendations.ml.parallel import Group
@@ -60,12 +61,14 @@ def run(version: ModelVersion, lease: leases.Lease[ModelVersion], at: datetime) 
     split = _Split(arrays, snapshot)
     _describe(version, config=to_json(model_config, config), device=device)
 
+    taken_over: dict[str, int] = {}
     with ranks.started(version_id=version.pk, device=device) as group:
         model = _train(
             version,
             split,
             group,
             device=device,
+            began=taken_over.update,
             save=lambda file: _save(version, file),
             report=_reporter(version),
             check=check,
@@ -74,6 +77,8 @@ def run(version: ModelVersion, lease: leases.Lease[ModelVersion], at: datetime) 
     level = newcomers.place(model, split.validation)
     balanced = balance.balance(model, split.validation)
     metrics, calibrations, calibration, companions = _measure(model, arrays, split, check)
+    if taken_over:
+        metrics["taken_over"] = taken_over
     metrics["balance"] = asdict(balanced) | {"newcomers": level}
     live = _live_metrics(arrays, split.test)
     gate = gates.judge(metrics=metrics, calibration=calibration, live=live)
@@ -119,24 +124,45 @@ def _guarded(gate: dict[str, Any], version: ModelVersion) -> dict[str, Any]:
     return {"passed": all(entry["passed"] for entry in more), "checks": [*gate["checks"], *more]}
 
 
-def _beginning(version: ModelVersion, arrays: Arrays) -> Callable[[Recommender], None]:
-    """The earlier version's weights, or random ones; a checkpoint overrides either."""
+def _beginning(
+    version: ModelVersion, arrays: Arrays, report: Callable[[dict[str, int]], None]
+) -> Callable[[Recommender], None]:
+    """The earlier version's weights, or random ones; a checkpoint overrides either. `report` gets what came over."""
 
     def prepare(model: Recommender) -> None:
         earlier = version.started_from
         if earlier is None:
             return
-        bundle = inference.loaded(earlier).bundle
-        found = transfer.warm_start(
-            model,
-            arrays.catalogue,
-            bundle.model,
-            bundle.catalogue,
-            transfer.kind_places(arrays.kinds, bundle.kinds, same_shop=True),
-        )
+        if earlier.state == ModelVersion.State.FOREIGN:
+            found = _begin_abroad(model, version, arrays, foreign.load(earlier))
+        else:
+            bundle = inference.loaded(earlier).bundle
+            kinds = transfer.places(transfer.kind_keys(arrays.kinds), transfer.kind_keys(bundle.kinds))
+            found = transfer.warm_start(model, arrays.catalogue, bundle.model.state_dict(), bundle.catalogue, kinds)
         logger.info("started from", extra={"version": version.pk, "earlier": earlier.pk, **found})
+        report(found)
 
     return prepare
+
+
+def _begin_abroad(model: Recommender, version: ModelVersion, arrays: Arrays, theirs: Exported) -> dict[str, int]:
+    """With another shop's weights: products only where the operator said that equal ids are the same product."""
+    codes = dict(EventType.objects.values_list("pk", "code"))
+    catalogue = Catalogue(
+        products=len(theirs.keys),
+        attributes={},
+        sizes={},
+        keys=theirs.keys if version.shares_product_ids else (),
+        labels=theirs.labels,
+        encoder=theirs.encoder,
+    )
+    return transfer.warm_start(
+        model,
+        arrays.catalogue,
+        {name: torch.from_numpy(value) for name, value in theirs.weights.items()},
+        catalogue,
+        transfer.places(transfer.kind_keys(arrays.kinds, codes), theirs.kinds),
+    )
 
 
 def _chosen(version: ModelVersion) -> tuple[ModelConfig, TrainingConfig]:
@@ -144,7 +170,15 @@ def _chosen(version: ModelVersion) -> tuple[ModelConfig, TrainingConfig]:
     return model_config, replace(config, seed=version.seed)
 
 
-def _train(version: ModelVersion, split: "_Split", group: Group, *, device: str, **leading: Any) -> Recommender:
+def _train(
+    version: ModelVersion,
+    split: "_Split",
+    group: Group,
+    *,
+    device: str,
+    began: Callable[[dict[str, int]], None] = lambda _: None,
+    **leading: Any,
+) -> Recommender:
     """One process's share of the training; `leading` is what the leader alone does besides."""
     model, _ = train(
         *_chosen(version),
@@ -152,7 +186,7 @@ def _train(version: ModelVersion, split: "_Split", group: Group, *, device: str,
         device=device,
         group=group,
         checkpoint=_checkpoint(version),
-        prepare=_beginning(version, split.arrays),
+        prepare=_beginning(version, split.arrays, began),
         **leading,
     )
     return model

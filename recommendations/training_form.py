@@ -1,12 +1,15 @@
 """The form that asks for a training: every choice of the configuration, its default and what it does."""
 
 import dataclasses
-from typing import Any
+from typing import Any, cast
 
 from django import forms
 from django.utils.translation import gettext_lazy as _
 
 from recommendations.ml.config import SIZES, ModelConfig, TrainingConfig, from_json
+from recommendations.models import ModelVersion
+
+OFFERED = 50  # the newest versions to begin with
 
 LABELS = {
     "width": _("Width"),
@@ -103,6 +106,12 @@ def _field(field: "dataclasses.Field[Any]", *, is_optional: bool) -> forms.Field
     return kind(**shared, widget=widget, initial=None if is_optional else field.default)
 
 
+class _Beginning(forms.ModelChoiceField):  # type: ignore[type-arg]  # not generic when it runs
+    def label_from_instance(self, obj: ModelVersion) -> str:
+        origin = " ".join(filter(None, (obj.origin.get("shop"), obj.origin.get("version"))))
+        return " · ".join(filter(None, (str(obj), obj.get_state_display(), origin)))
+
+
 class TrainingForm(forms.Form):
     """Empty model fields follow the size; the configuration itself says what is impossible."""
 
@@ -118,8 +127,30 @@ class TrainingForm(forms.Form):
         help_text=_("If the gate is passed: precompute, explain and make it live, without another question."),
     )
 
+    started_from = _Beginning(
+        label=_("Begin with"),
+        queryset=ModelVersion.objects.none(),
+        required=False,
+        empty_label=_("nothing: from scratch"),
+        help_text=_(
+            "The weights of an earlier version; of another shop's, the projection of texts, the blocks and the vectors "
+            "of attributes with the same name. Width, heads and blocks must be the same."
+        ),
+    )
+    shares_product_ids = forms.BooleanField(
+        label=_("Same product ids"),
+        required=False,
+        help_text=_(
+            "Of another shop's version: equal product ids are the same product, so their vectors are taken too."
+        ),
+    )
+
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
+        beginnings = ModelVersion.objects.beginnings()
+        newest = list(beginnings.order_by("-pk").values_list("pk", flat=True)[:OFFERED])
+        chosen = cast("_Beginning", self.fields["started_from"])
+        chosen.queryset = beginnings.filter(pk__in=newest).order_by("-pk")
         self.model_names = [field.name for field in dataclasses.fields(ModelConfig)]
         self.training_names = [field.name for field in dataclasses.fields(TrainingConfig)]
         for field in dataclasses.fields(ModelConfig):
@@ -140,6 +171,7 @@ class TrainingForm(forms.Form):
         """The fields as the page shows them."""
         return [
             (_("What happens"), [self["size"], self["publish_when_ready"]]),
+            (_("What it begins with"), [self["started_from"], self["shares_product_ids"]]),
             (_("Training"), [self[name] for name in self.training_names]),
             (_("Model, where it differs from its size"), [self[name] for name in self.model_names]),
         ]

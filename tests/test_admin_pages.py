@@ -150,6 +150,7 @@ def _acts(house: House) -> list[str]:
     assert slate is not None
     return [
         reverse("admin:recommendations_modelversion_retrain"),
+        reverse("admin:recommendations_modelversion_upload"),
         reverse("admin:recommendations_modelversion_cancel", args=[run.version_id]),
         reverse("admin:recommendations_modelversion_precompute", args=[run.version_id]),
         reverse("admin:explanations_promotion", args=[run.pk]),

@@ -41,7 +41,7 @@ def _describe() -> str:
     run = Run.objects.filter(state=Run.State.COMPUTING).order_by("pk").last()
     if run is not None:
         return progress.of_run(run)
-    version = ModelVersion.objects.order_by("pk").last()
+    version = ModelVersion.objects.own().order_by("pk").last()
     if version is None:
         raise ModelFailed("no model was asked for")
     if version.state in progress.ENDED and version.state != ModelVersion.State.PASSED:

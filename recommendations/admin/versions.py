@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from django import forms
 from django.contrib import admin, messages
 from django.core.exceptions import PermissionDenied
 from django.db.models import Model, QuerySet
@@ -20,7 +21,7 @@ from catalog.admin_acts import Act, Refused, ask
 from catalog.admin_links import list_url, pretty_json, row_link, row_url, tag
 from catalog.batch_written import BatchWritten
 from catalog.paging import BigTableAdmin
-from recommendations import figures, services, standing
+from recommendations import figures, foreign, services, standing
 from recommendations.models import ArtifactChunk, ModelVersion, Snapshot, TextVector, TrainingEpoch
 from recommendations.training_form import TrainingForm
 
@@ -56,6 +57,20 @@ class SnapshotAdmin(BatchWritten[Snapshot]):
         return pretty_json(snapshot.counts)
 
 
+class VersionFileForm(forms.Form):
+    file = forms.FileField(
+        label=gettext_lazy("File"),
+        help_text=gettext_lazy("As manage.py export_version writes it. Nothing in it is run, whoever made it."),
+        widget=forms.ClearableFileInput(attrs={"accept": ".safetensors"}),
+    )
+
+
+def _initial(earlier: ModelVersion) -> dict[str, Any]:
+    """To train with the same choices; with another shop's, to begin with it too."""
+    initial = TrainingForm.initial_from(earlier.config)
+    return initial | ({"started_from": earlier.pk} if earlier.state == ModelVersion.State.FOREIGN else {})
+
+
 @admin.register(ModelVersion)
 class ModelVersionAdmin(BatchWritten[ModelVersion]):
     list_display = ("name", "state_tag", "ndcg", "snapshot_link", "seed", "created_at", "duration", "created_by")
@@ -71,6 +86,7 @@ class ModelVersionAdmin(BatchWritten[ModelVersion]):
         wrap = self.admin_site.admin_view
         return [
             path("retrain/", wrap(self.retrain), name="recommendations_modelversion_retrain"),
+            path("upload/", wrap(self.upload), name="recommendations_modelversion_upload"),
             path("<int:pk>/cancel/", wrap(self.cancel), name="recommendations_modelversion_cancel"),
             path("<int:pk>/precompute/", wrap(self.precompute), name="recommendations_modelversion_precompute"),
             *super().get_urls(),
@@ -121,6 +137,8 @@ class ModelVersionAdmin(BatchWritten[ModelVersion]):
                 *figures.other_metrics(version),
             ],
             "gate_checks": version.gate.get("checks", ()),
+            "is_foreign": version.state == ModelVersion.State.FOREIGN,
+            "origin_tables": list(figures.tables(version.origin)),
             "config_tables": list(figures.tables(version.config)),
             "runs": list(version.runs.order_by("-pk")[:10]),
             "may_cancel": is_moving
@@ -141,16 +159,23 @@ class ModelVersionAdmin(BatchWritten[ModelVersion]):
         earlier = ModelVersion.objects.filter(pk=int(number)).first() if number.isdecimal() else None
         form = TrainingForm(
             request.POST if request.method == "POST" else None,
-            initial=TrainingForm.initial_from(earlier.config) if earlier else None,
+            initial=_initial(earlier) if earlier else None,
         )
+        version = None
         if request.method == "POST" and form.is_valid():
-            version = services.request_training(
-                config=form.config(),
-                seed=form.cleaned_data["seed"],
-                by=request.user,  # type: ignore[arg-type]  # admin_view lets nobody in who is not signed in
-                at=timezone.now(),
-                publish_when_ready=form.cleaned_data["publish_when_ready"],
-            )
+            try:
+                version = services.request_training(
+                    config=form.config(),
+                    seed=form.cleaned_data["seed"],
+                    by=request.user,  # type: ignore[arg-type]  # admin_view lets nobody in who is not signed in
+                    at=timezone.now(),
+                    publish_when_ready=form.cleaned_data["publish_when_ready"],
+                    started_from=form.cleaned_data["started_from"],
+                    shares_product_ids=form.cleaned_data["shares_product_ids"],
+                )
+            except services.BadConfiguration as error:
+                form.add_error(None, str(error))
+        if version is not None:
             self.log_addition(request, version, "Training requested.")
             self.message_user(request, _("Training %(version)s is queued.") % {"version": version}, messages.SUCCESS)
             return redirect(row_url(version))
@@ -161,6 +186,37 @@ class ModelVersionAdmin(BatchWritten[ModelVersion]):
             "form": form,
         }
         return TemplateResponse(request, "admin/recommendations/modelversion/retrain.html", context)
+
+    def upload(self, request: HttpRequest) -> HttpResponse:
+        """Another shop's version: checked, kept, and shown."""
+        if not request.user.has_perm("recommendations.add_modelversion"):
+            raise PermissionDenied
+        form = VersionFileForm(request.POST or None, request.FILES or None)
+        version = None
+        if request.method == "POST" and form.is_valid():
+            file = form.cleaned_data["file"]
+            try:
+                version = foreign.import_version(
+                    file=file,
+                    name=file.name,
+                    by=request.user,  # type: ignore[arg-type]  # as above
+                    at=timezone.now(),
+                )
+            except foreign.Unreadable as error:
+                form.add_error("file", str(error))
+        if version is not None:
+            self.log_addition(request, version, "Uploaded.")
+            self.message_user(
+                request, _("%(version)s is there to begin trainings with.") % {"version": version}, messages.SUCCESS
+            )
+            return redirect(row_url(version))
+        context = {
+            **self.admin_site.each_context(request),
+            "opts": self.opts,
+            "title": _("Take in another shop's version"),
+            "form": form,
+        }
+        return TemplateResponse(request, "admin/recommendations/modelversion/upload.html", context)
 
     def cancel(self, request: HttpRequest, pk: int) -> HttpResponse:
         version = get_object_or_404(ModelVersion, pk=pk)

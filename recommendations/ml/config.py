@@ -3,6 +3,10 @@
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
+LAG_BUCKETS = 40  # how many baskets back, and how long ago, as a model tells them apart: see `history`
+GAP_BUCKETS = 24
+MOST_TIMES = 20  # how often a product was met, counted so far: see `repeats`
+
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class ModelConfig:

@@ -6,8 +6,8 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-LAG_BUCKETS = 40
-GAP_BUCKETS = 24
+from recommendations.ml.config import GAP_BUCKETS, LAG_BUCKETS
+
 HOUR = 3_600
 
 

@@ -9,8 +9,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from recommendations.ml.config import ModelConfig
-from recommendations.ml.history import GAP_BUCKETS, LAG_BUCKETS, History, gap_bucket, lag_bucket
+from recommendations.ml.config import GAP_BUCKETS, LAG_BUCKETS, ModelConfig
+from recommendations.ml.history import History, gap_bucket, lag_bucket
 from recommendations.ml.lookup import lookup
 from recommendations.ml.repeats import Repeats
 

@@ -6,11 +6,10 @@ from typing import NamedTuple
 import torch
 from torch import Tensor, nn
 
-from recommendations.ml.config import ModelConfig
-from recommendations.ml.history import GAP_BUCKETS, History, gap_bucket
+from recommendations.ml.config import GAP_BUCKETS, MOST_TIMES, ModelConfig
+from recommendations.ml.history import History, gap_bucket
 from recommendations.ml.lookup import lookup
 
-MOST_TIMES = 20
 SCALE = 20.0  # of the tables: an optimizer's step is made for vectors, a single number has further to go
 
 

@@ -1,7 +1,7 @@
 """Beginning with what an earlier model learnt, of this shop or another one."""
 
 # I products, V values of an attribute, T kinds. Number 0 is padding everywhere.
-from collections.abc import Hashable, Sequence
+from collections.abc import Hashable, Mapping, Sequence
 
 import numpy as np
 import torch
@@ -22,38 +22,38 @@ def places(now: Sequence[Hashable], earlier: Sequence[Hashable]) -> Ints:
     return np.asarray([0, *(position.get(key, 0) for key in now)], np.int64)
 
 
-def kind_places(now: Kinds, earlier: Kinds, *, same_shop: bool) -> Ints:
-    """[T + 1] where each kind of line stood earlier. Ids of event types mean something within one shop only."""
-    if not same_shop:
-        return np.zeros(len(now) + 1, np.int64)
-    keys = [
-        [f"{pk} {low}" for pk, low in zip(kinds.event_type_ids[1:], kinds.lows[1:], strict=True)]
-        for kinds in (now, earlier)
+def kind_keys(kinds: Kinds, codes: Mapping[int, str] | None = None) -> list[str]:
+    """[T] what tells each kind of line: its event type, by code where `codes` (id -> code) are given, and its level.
+
+    Ids of event types mean something within one shop only; codes are the words of the API.
+    """
+    return [
+        f"{pk if codes is None else codes.get(pk, f'#{pk}')} {low}"
+        for pk, low in zip(kinds.event_type_ids[1:].tolist(), kinds.lows[1:].tolist(), strict=True)
     ]
-    return places(*keys)
 
 
 @torch.no_grad()
 def warm_start(
     model: Recommender,
     catalogue: Catalogue,
-    earlier: Recommender,
+    earlier: Mapping[str, Tensor],
     earlier_catalogue: Catalogue,
     kinds: Ints,
 ) -> dict[str, int]:
-    """Copy into `model` what it shares with `earlier`; what is new keeps its first value.
+    """Copy into `model` what it shares with the weights of an `earlier` one; what is new keeps its first value.
 
     1. Rows of products with the same key, of attribute values with the same label, of kinds as `kinds` [T + 1] says.
     2. Everything else (blocks, norms, time and lag tables) where the shapes agree; the projection of texts only where
     one encoder made them.
-    Returns how many products, values and tensors came over.
+    Returns how many products, values, kinds and tensors came over, and whether (0 or 1) the projection of texts did.
     """
-    stored, mine = earlier.state_dict(), model.state_dict()
+    stored, mine = earlier, model.state_dict()
     by_row: dict[str, Ints] = dict.fromkeys(BY_PRODUCT, places(catalogue.keys, earlier_catalogue.keys))
     by_row |= dict.fromkeys(BY_KIND, kinds)
     for name, labels in catalogue.labels.items():
         by_row[f"products.attributes.{name}.weight"] = places(labels, earlier_catalogue.labels.get(name, ()))
-    tensors = 0
+    tensors, texts = 0, 0
     for name, value in mine.items():
         if name == PROJECTION and catalogue.encoder != earlier_catalogue.encoder:
             continue
@@ -66,10 +66,13 @@ def warm_start(
         else:
             value.copy_(stored[name])
         tensors += 1
+        texts += name == PROJECTION
     return {
         "products": int((by_row[BY_PRODUCT[0]] > 0).sum()),
         "attribute_values": sum(int((by_row[f"products.attributes.{n}.weight"] > 0).sum()) for n in catalogue.labels),
+        "kinds": int((kinds > 0).sum()),
         "tensors": tensors,
+        "text_projections": texts,
     }
 
 

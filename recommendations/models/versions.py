@@ -47,6 +47,16 @@ class ModelVersionQuerySet(models.QuerySet["ModelVersion"]):
         """Measured, whatever the gate said."""
         return self.filter(state__in=[ModelVersion.State.PASSED, ModelVersion.State.REJECTED])
 
+    def beginnings(self) -> Self:
+        """Whose weights a training can begin with."""
+        return self.filter(
+            state__in=[ModelVersion.State.PASSED, ModelVersion.State.REJECTED, ModelVersion.State.FOREIGN]
+        )
+
+    def own(self) -> Self:
+        """Trained here, or to be."""
+        return self.exclude(state=ModelVersion.State.FOREIGN)
+
     def unfinished(self) -> Self:
         return self.filter(state__in=[ModelVersion.State.QUEUED, ModelVersion.State.TRAINING])
 
@@ -73,6 +83,7 @@ class ModelVersion(models.Model):
         REJECTED = "rejected", _("rejected by the gate")
         CANCELLED = "cancelled", _("cancelled")
         FAILED = "failed", _("failed")
+        FOREIGN = "foreign", _("from another shop")  # weights to begin with; never measured, run or published
 
     MAX_ATTEMPTS = 25  # a killed training resumes from its checkpoint; one that kills its worker must end
 
@@ -95,6 +106,14 @@ class ModelVersion(models.Model):
         related_name="+",
         verbose_name=_("started from"),
         help_text=_("The version whose weights it began with."),
+    )
+    shares_product_ids = models.BooleanField(
+        _("same product ids"),
+        default=False,
+        help_text=_("The ids of the other shop's version that it began with are those of the same products here."),
+    )
+    origin = models.JSONField(
+        _("origin"), default=dict, blank=True, help_text=_("What a file from another shop says of itself.")
     )
     is_publish_wanted = models.BooleanField(
         _("publish when ready"),
@@ -142,6 +161,15 @@ class ModelVersion(models.Model):
                 condition=~Q(state__in=["passed", "rejected"])
                 | (~Q(weights="") & ~Q(weights_checksum="") & Q(finished_at__isnull=False, snapshot__isnull=False)),
                 name="trained_version_has_weights",
+            ),
+            # Whatever is tried, what came from elsewhere is never what was trained and measured here, and the reverse.
+            models.CheckConstraint(
+                condition=Q(origin={}) & ~Q(state="foreign")
+                | Q(state="foreign", snapshot=None, started_from=None, is_publish_wanted=False)
+                & ~Q(origin={})
+                & ~Q(weights="")
+                & ~Q(weights_checksum=""),
+                name="foreign_version_is_weights_alone",
             ),
             models.CheckConstraint(
                 condition=Q(lease_token=None, leased_until=None)

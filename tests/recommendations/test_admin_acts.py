@@ -1,11 +1,13 @@
 """Training, precomputing, publishing and rolling back from the admin: asked first, done by the services, logged."""
 
+import html
 from typing import Any
 
 import pytest
 from django.contrib.admin.models import LogEntry
 from django.contrib.auth.models import Permission
 from django.contrib.messages import get_messages
+from django.core.files.uploadedfile import SimpleUploadedFile
 from django.test import Client
 from django.urls import reverse
 
@@ -23,6 +25,7 @@ from tests.factories import (
     StaffFactory,
     TrainingEpochFactory,
 )
+from tests.recommendations.situations import version_file
 
 
 @pytest.fixture
@@ -102,6 +105,65 @@ def test_the_form_begins_with_the_choices_of_an_earlier_version(admin: Client) -
         9,
         form.fields["patience"].initial,
     ]
+
+
+def uploaded(content: bytes) -> SimpleUploadedFile:
+    return SimpleUploadedFile("teas.safetensors", content)
+
+
+def test_another_shops_version_is_uploaded_and_a_training_begins_with_it(admin: Client, staff: User) -> None:
+    upload = reverse("admin:recommendations_modelversion_upload")
+
+    response = admin.post(upload, {"file": uploaded(version_file().getvalue())})
+
+    theirs = ModelVersion.objects.get()
+    page = reverse("admin:recommendations_modelversion_change", args=[theirs.pk])
+    assert (response["Location"], theirs.state, theirs.created_by) == (page, "foreign", staff)
+    assert said(response) == [f"v{theirs.pk} is there to begin trainings with."]
+    shown = admin.get(page).content.decode()
+    assert "Only trainings begin with it; it is never shown to shoppers." in shown
+    assert "Teas" in shown
+    assert "/precompute/" not in shown
+
+    retrain = reverse("admin:recommendations_modelversion_retrain")
+    form = admin.get(f"{retrain}?from={theirs.pk}").context["form"]
+    assert (form["started_from"].value(), form["width"].value()) == (theirs.pk, 8)
+    chosen = {"started_from": theirs.pk, "shares_product_ids": "on"}
+    refused = admin.post(retrain, training_choices(**chosen))
+    assert f"A model with width 64 cannot begin with {theirs}, which has width 8." in html.unescape(
+        refused.content.decode()
+    )
+    assert not ModelVersion.objects.own().exists()
+    admin.post(retrain, training_choices(**chosen, width=8))
+
+    version = ModelVersion.objects.own().get()
+    assert (version.started_from, version.shares_product_ids) == (theirs, True)
+    shown = admin.get(reverse("admin:recommendations_modelversion_change", args=[version.pk])).content.decode()
+    assert f"It began with the weights of {theirs}. Equal product ids were taken for the same product." in shown
+
+
+def test_an_upload_that_is_no_version_is_refused_in_the_readers_language(admin: Client) -> None:
+    upload = reverse("admin:recommendations_modelversion_upload")
+    damaged = version_file().getvalue()[:-1] + b"?"
+
+    for content, english, chinese in (
+        (b"product,title", "This is no exported version.", "这不是导出的模型版本。"),
+        (damaged, "The file is damaged: its contents", "文件已损坏："),
+    ):
+        assert english in admin.post(upload, {"file": uploaded(content)}).content.decode()
+        response = admin.post(upload, {"file": uploaded(content)}, headers={"Accept-Language": "zh-hans"})
+        assert chinese in response.content.decode()
+
+    assert not ModelVersion.objects.exists()
+
+
+def test_uploading_a_version_needs_the_permission_to_train(db: None) -> None:
+    upload = reverse("admin:recommendations_modelversion_upload")
+
+    response = client_with("view_modelversion").post(upload, {"file": uploaded(version_file().getvalue())})
+
+    assert response.status_code == 403
+    assert not ModelVersion.objects.exists()
 
 
 def test_a_waiting_training_is_cancelled_after_a_question(admin: Client) -> None:

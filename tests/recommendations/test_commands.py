@@ -110,7 +110,7 @@ def test_train_goes_on_from_an_earlier_version_and_says_what_it_cannot() -> None
 
     version = ModelVersion.objects.latest("pk")
     assert (version.started_from, version.config) == (earlier, {"training": {"fresh_days": 14.0}})
-    with pytest.raises(CommandError, match=r"--from: no trained version live\. Remedy"):
+    with pytest.raises(CommandError, match=r"--from: no trained version live, and no file\. Remedy"):
         run_command("train", started_from="live")
     with pytest.raises(CommandError, match="--incremental needs --from"):
         run_command("train", incremental=7.0)
@@ -119,7 +119,9 @@ def test_train_goes_on_from_an_earlier_version_and_says_what_it_cannot() -> None
 def test_a_training_cannot_begin_with_vectors_of_another_width() -> None:
     earlier = ModelVersionFactory()
 
-    with pytest.raises(CommandError, match=r"width 32 .* cannot begin with v\d+, which has width 64 .*Remedy"):
+    with pytest.raises(
+        CommandError, match=r"width 32 cannot begin with v\d+, which has width 64\. Remedy.*\"width\": 64"
+    ):
         run_command("train", no_wait=True, started_from=str(earlier.pk), config={"model": {"width": 32}})
 
     assert ModelVersion.objects.get() == earlier

@@ -3,6 +3,7 @@
 import json
 import threading
 from argparse import ArgumentParser
+from pathlib import Path
 from typing import Any
 
 from django.conf import settings
@@ -11,7 +12,9 @@ from django.db import connection
 from django.utils import timezone
 
 from recommendations import figures, progress, services, snapshots, trainings
-from recommendations.models import ModelVersion, Run, Snapshot
+from recommendations.management.foreign import import_file
+from recommendations.management.versions import trained
+from recommendations.models import ModelVersion, Snapshot
 
 
 class Command(BaseCommand):
@@ -36,7 +39,13 @@ class Command(BaseCommand):
             "--from",
             dest="started_from",
             metavar="VERSION",
-            help="begin with the weights of an earlier version: its number, or live",
+            help="begin with the weights of an earlier version: its number, or live; or of another shop's: a file that "
+            "export_version wrote, or the number it was imported under",
+        )
+        parser.add_argument(
+            "--same-ids",
+            action="store_true",
+            help="with --from another shop's version: a product id there is that of the same product here",
         )
         parser.add_argument(
             "--incremental",
@@ -53,6 +62,8 @@ class Command(BaseCommand):
         if options["seeds"] < 1:
             raise CommandError("--seeds must be at least 1")
         earlier = self._earlier(options["started_from"])
+        if options["same_ids"] and (earlier is None or earlier.state != ModelVersion.State.FOREIGN):
+            raise CommandError("--same-ids needs --from another shop's version: own ids are always the same")
         if options["incremental"]:
             if earlier is None:
                 raise CommandError("--incremental needs --from: there is nothing to continue")
@@ -82,14 +93,16 @@ class Command(BaseCommand):
     def _earlier(self, wanted: str | None) -> ModelVersion | None:
         if wanted is None:
             return None
-        if wanted == "live":
-            run = Run.objects.live().select_related("version").first()
-            found = run.version if run else None
-        else:
-            found = ModelVersion.objects.trained().filter(pk=int(wanted)).first() if wanted.isdecimal() else None
-        if found is None:
-            raise CommandError(f"--from: no trained version {wanted}. Remedy: give the number of one, or live")
-        return found
+        if found := trained(wanted):
+            return found
+        if wanted.isdecimal() and (found := ModelVersion.objects.beginnings().filter(pk=int(wanted)).first()):
+            return found
+        if Path(wanted).is_file():
+            return import_file(Path(wanted))
+        raise CommandError(
+            f"--from: no trained version {wanted}, and no file. Remedy: give the number of one, live, or the file of "
+            "another shop's"
+        )
 
     def _request(
         self, options: dict[str, Any], seed: int, *, snapshot: Snapshot | None, started_from: ModelVersion | None
@@ -105,6 +118,7 @@ class Command(BaseCommand):
                 is_sent=not options["inline"],
                 snapshot=snapshot,
                 started_from=started_from,
+                shares_product_ids=options["same_ids"],
             )
         except services.BadConfiguration as error:
             raise CommandError(f"--config: {error}") from error

@@ -28,7 +28,7 @@ from recommendations.ml.loop import TrainingData, build, train
 from recommendations.ml.metrics import paired_bootstrap
 from recommendations.ml.model import Recommender
 from recommendations.ml.ranking import period_of, rank
-from recommendations.ml.transfer import kind_places, warm_start
+from recommendations.ml.transfer import kind_keys, places, warm_start
 from tests.benchmarks.ranking import demo_shop
 from tests.benchmarks.ranking.measuring import pack, unpack
 from tests.benchmarks.ranking.running import RESULTS
@@ -83,8 +83,8 @@ class Weeks:
 
         def prepare(model: Recommender) -> None:
             if earlier is not None:
-                places = kind_places(self.kinds, self.kinds, same_shop=True)
-                warm_start(model, self.catalogue, earlier, self.catalogue, places)
+                keys = kind_keys(self.kinds)
+                warm_start(model, self.catalogue, earlier.state_dict(), self.catalogue, places(keys, keys))
 
         model, epochs = train(model_config, config, data, prepare=prepare)
         newcomers.place(model, validation)

@@ -7,10 +7,10 @@ import torch
 
 from recommendations.ml.batches import BatchMaker
 from recommendations.ml.config import ModelConfig, TrainingConfig
-from recommendations.ml.data import DAY, Catalogue
+from recommendations.ml.data import DAY, Catalogue, Ints
 from recommendations.ml.kinds import Kinds
 from recommendations.ml.model import Recommender
-from recommendations.ml.transfer import kind_places, places, warm_start
+from recommendations.ml.transfer import kind_keys, places, warm_start
 from tests.recommendations.ml.made import histories_of, texts_of
 
 
@@ -44,6 +44,10 @@ def model_of(shop: Catalogue, kinds: Kinds, *, width: int = 8, seed: int = 1) ->
     return model
 
 
+def kind_places(now: Kinds, earlier: Kinds) -> Ints:
+    return places(kind_keys(now), kind_keys(earlier))
+
+
 def test_places_are_by_key() -> None:
     assert places(["c", "x", "a"], ["a", "b", "c"]).tolist() == [0, 3, 0, 1]
 
@@ -55,7 +59,7 @@ def test_products_values_and_kinds_come_over_by_name_and_new_ones_keep_their_fir
     earlier, model = model_of(earlier_shop, earlier_kinds, seed=1), model_of(shop, kinds, seed=2)
     fresh = model_of(shop, kinds, seed=2)
 
-    found = warm_start(model, shop, earlier, earlier_shop, kind_places(kinds, earlier_kinds, same_shop=True))
+    found = warm_start(model, shop, earlier.state_dict(), earlier_shop, kind_places(kinds, earlier_kinds))
 
     assert found["products"] == 3
     assert found["attribute_values"] == 1
@@ -73,10 +77,13 @@ def test_products_values_and_kinds_come_over_by_name_and_new_ones_keep_their_fir
     assert torch.equal(mine, theirs)
 
 
-def test_another_shops_kinds_mean_nothing_here() -> None:
-    kinds = Kinds.of([(3, 1.0, True), (7, 0.5, False)], {})
+def test_kinds_of_another_shop_are_known_by_the_codes_of_their_event_types_and_their_levels() -> None:
+    theirs = Kinds.of([(3, 1.0, True), (7, 0.5, False)], {7: [3.0]})
+    ours = Kinds.of([(3, 0.5, False), (5, 1.0, True), (9, 1.0, False)], {3: [3.0]})
+    stored = kind_keys(theirs, {3: "purchase", 7: "rating"})
 
-    assert kind_places(kinds, kinds, same_shop=False).tolist() == [0, 0, 0]
+    assert stored == ["purchase -inf", "rating -inf", "rating 3.0", "rating nan"]
+    assert kind_keys(ours, {3: "rating", 5: "purchase"}) == [*stored[1:], stored[0], "#9 -inf"]
 
 
 def test_the_projection_of_texts_comes_over_to_another_shop_if_one_encoder_made_them() -> None:
@@ -87,7 +94,7 @@ def test_the_projection_of_texts_comes_over_to_another_shop_if_one_encoder_made_
         shop = with_texts(catalogue("xyz", "Y", [1, 1, 1]), encoder)
         model, fresh = (model_of(shop, kinds, seed=2) for _ in range(2))
 
-        warm_start(model, shop, earlier, earlier_shop, kind_places(kinds, kinds, same_shop=False))
+        warm_start(model, shop, earlier.state_dict(), earlier_shop, kind_places(kinds, kinds))
 
         theirs = earlier if is_same else fresh
         assert torch.equal(projection(model), projection(theirs))
@@ -107,7 +114,7 @@ def test_another_width_brings_nothing_that_does_not_fit() -> None:
     kinds, shop = Kinds.of([(3, 1.0, True)], {}), catalogue("ab", "X", [1, 1])
     model, fresh = model_of(shop, kinds, width=16, seed=2), model_of(shop, kinds, width=16, seed=2)
 
-    warm_start(model, shop, model_of(shop, kinds, seed=1), shop, kind_places(kinds, kinds, same_shop=True))
+    warm_start(model, shop, model_of(shop, kinds, seed=1).state_dict(), shop, kind_places(kinds, kinds))
 
     assert torch.equal(model.products.ids.weight, fresh.products.ids.weight)
 
