@@ -54,10 +54,9 @@ class Parameters:
 
 def main_parameters() -> Parameters:
     run = live_run()
-    snapshot = run.version.snapshot if run is not None else None
     return Parameters(
         run=run,
-        trained_until=snapshot.cutoff_at if snapshot is not None else None,
+        trained_until=run.version.trained_until if run is not None else None,
         weights=weights_in(run.summary) if run is not None else None,
         causes=tuple(shares_by_cause(run)) if run is not None else (),
         event_types=tuple(EventType.objects.filter(polarity=1).order_by("-strength", "code")),

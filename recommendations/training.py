@@ -18,8 +18,8 @@ from torch import Tensor
 
 from catalog.models import EventType
 from recommendations import artifacts, foreign, gates, inference, leases, ranks, snapshots, trainings
-from recommendations.ml import balance, evaluation, newcomers, transfer
 from recommendations.ml import bundle as bundles
+from recommendations.ml import catching_up, evaluation, finishing, transfer
 from recommendations.ml import companions as together
 from recommendations.ml.config import ModelConfig, TrainingConfig, from_json, to_json
 from recommendations.ml.data import DAY, Catalogue, Histories, Ints, next_baskets, recent_popularity
@@ -44,9 +44,10 @@ KIND_OF = {Placement.HOME: "new", Placement.BUY_AGAIN: "repeat"}
 def run(version: ModelVersion, lease: leases.Lease[ModelVersion], at: datetime) -> None:
     """Train, measure and store `version`; resumes from its last checkpoint wherever that was written.
 
-    1. Freeze a snapshot (once) and build its arrays. 2. Train on what lies before validation, stop early there.
-    3. Measure on the test period against the baselines and the live version, same snapshot, full ranking.
-    4. Calibrate on validation, check on test. 5. Store the weights that were measured: those are served. 6. Gate.
+    1. Freeze a snapshot (once) and build its arrays. 2. Train on what lies before validation, stop early there; choose
+    there what is chosen after the training; calibrate there. 3. Catch up with the validation period. 4. Measure on the
+    test period against the baselines and the live version, same snapshot, full ranking; check the calibration there.
+    5. Store the weights that were measured: those are served. 6. Gate.
     """
 
     def check() -> None:
@@ -63,7 +64,7 @@ def run(version: ModelVersion, lease: leases.Lease[ModelVersion], at: datetime) 
 
     taken_over: dict[str, int] = {}
     with ranks.started(version_id=version.pk, device=device) as group:
-        model = _train(
+        chosen, model = _train(
             version,
             split,
             group,
@@ -74,12 +75,12 @@ def run(version: ModelVersion, lease: leases.Lease[ModelVersion], at: datetime) 
             check=check,
         )
     check()
-    level = newcomers.place(model, split.validation)
-    balanced = balance.balance(model, split.validation)
-    metrics, calibrations, calibration, companions = _measure(model, arrays, split, check)
+    finish = finishing.choose(chosen, split.validation)
+    finishing.carry_over(finish, model, split.before_test, split.test.popularity_I)
+    metrics, calibrations, calibration, companions = _measure(chosen, model, arrays, split, check)
     if taken_over:
         metrics["taken_over"] = taken_over
-    metrics["balance"] = asdict(balanced) | {"newcomers": level}
+    metrics["balance"] = asdict(finish.balance) | {"newcomers": finish.newcomers}
     live = _live_metrics(arrays, split.test)
     gate = gates.judge(metrics=metrics, calibration=calibration, live=live)
     data = bundles.dump(
@@ -177,19 +178,27 @@ def _train(
     *,
     device: str,
     began: Callable[[dict[str, int]], None] = lambda _: None,
+    check: Callable[[], None] = lambda: None,
     **leading: Any,
-) -> Recommender:
-    """One process's share of the training; `leading` is what the leader alone does besides."""
+) -> tuple[Recommender, Recommender]:
+    """One process's share of the training: the best epoch, and what it became with the validation period.
+
+    `began`, `check` and `leading` are what the leader alone does besides.
+    """
+    model_config, config = _chosen(version)
     model, _ = train(
-        *_chosen(version),
+        model_config,
+        config,
         split.training(),
         device=device,
         group=group,
         checkpoint=_checkpoint(version),
         prepare=_beginning(version, split.arrays, began),
+        check=check,
         **leading,
     )
-    return model
+    kinds = split.arrays.kinds
+    return model, catching_up.catch_up(model, config, kinds, split.newest(), device=device, group=group, check=check)
 
 
 def run_beside(version: ModelVersion, group: Group, *, device: str) -> None:
@@ -260,6 +269,15 @@ class _Split:
             ignored=self.arrays.ignored.before(self.validation_from),
         )
 
+    def newest(self) -> catching_up.Newest:
+        return catching_up.Newest(
+            histories=self.before_test,
+            since=self.validation_from,
+            now=self.test_from,
+            unwanted=self.arrays.unwanted.before(self.test_from),
+            ignored=self.arrays.ignored.before(self.test_from),
+        )
+
     @cached_property
     def validation(self) -> evaluation.Question:
         return self.question(self.before_validation, self.validation_from, self.test_from)
@@ -286,20 +304,24 @@ class _Split:
 
 
 def _measure(
-    model: Recommender, arrays: Arrays, split: _Split, check: Callable[[], None]
+    chosen: Recommender, model: Recommender, arrays: Arrays, split: _Split, check: Callable[[], None]
 ) -> tuple[dict[str, Any], dict[str, Any], dict[str, Any], together.Companions]:
-    """Metrics, calibration maps, their record, and companions of each product."""
+    """Metrics, calibration maps, their record, and companions of each product.
+
+    All of `model`, which is served; but it learnt the validation baskets, so the maps are fitted with what chose on
+    them, and checked with what is served.
+    """
     test = split.test
     metrics = evaluation.compare(model, test)
     check()
     validation = split.validation
     calibrations, record = {}, {}
     for placement, kind in KIND_OF.items():
-        calibration = evaluation.calibrate(model, validation, kind=kind)
+        calibration = evaluation.calibrate(chosen, validation, kind=kind)
         calibrations[placement.value] = calibration
         record[placement.value] = evaluation.check_calibration(model, test, calibration, kind=kind)
         check()
-    events = _calibrate_events(model, arrays, split, calibrations)
+    events = _calibrate_events(chosen, model, arrays, split, calibrations)
     if events:
         metrics["events"] = events
     check()
@@ -316,7 +338,7 @@ def _measure(
 
 
 def _calibrate_events(
-    model: Recommender, arrays: Arrays, split: _Split, calibrations: dict[str, Any]
+    chosen: Recommender, model: Recommender, arrays: Arrays, split: _Split, calibrations: dict[str, Any]
 ) -> dict[str, Any]:
     """The chance of each event type that is predicted beside: {code: {shoppers, pairs, ece}}.
 
@@ -333,7 +355,7 @@ def _calibrate_events(
         shoppers = min(len(asked.by_kind["all"].shoppers) for asked in (validation, test))
         if shoppers < FEWEST_SHOPPERS:
             continue
-        calibration = evaluation.calibrate(model, validation, kind="all", aims=kinds)
+        calibration = evaluation.calibrate(chosen, validation, kind="all", aims=kinds)
         calibrations[bundles.event_calibration(event_type_id)] = calibration
         checked = evaluation.check_calibration(model, test, calibration, kind="all", aims=kinds)
         found[codes[event_type_id]] = {"shoppers": shoppers, "pairs": checked["pairs"], "ece": checked["ece"]}

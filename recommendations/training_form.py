@@ -40,6 +40,7 @@ LABELS = {
     "negatives": _("Negatives"),
     "masking": _("Masked histories"),
     "completion": _("Baskets to complete"),
+    "catching_up": _("Catching up"),
     "basket_power": _("Basket power"),
     "half_life_days": _("Half-life"),
     "auxiliary": _("Beside"),
@@ -79,6 +80,9 @@ HELP = {
     "masking": _("Share of histories with parts hidden, so that reasons can be tested by leaving things out."),
     "completion": _(
         "Share of baskets of which a part is shown and the rest asked for: so what goes together is learnt."
+    ),
+    "catching_up": _(
+        "Epochs that follow the best one, with the baskets that chose it: so the newest products and habits are known."
     ),
     "basket_power": _("A basket of n products weighs n to this power: 0 as one product, 1 as n."),
     "half_life_days": _("Baskets so many days older weigh half; 0 weighs all the same."),

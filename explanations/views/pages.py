@@ -108,7 +108,7 @@ def how(request: HttpRequest) -> HttpResponse:
             "shares": found.causes,
             "weights": found.weights,
             "parts": [(part, part_name(part.code)) for part in found.weights.parts] if found.weights else [],
-            "cutoff": date_of(int(found.trained_until.timestamp())) if found.trained_until is not None else "",
+            "trained_until": date_of(int(found.trained_until.timestamp())) if found.trained_until is not None else "",
             "known": pgettext("between products", ", ").join(part_name(code) for code in found.known_of_products),
             "acts": pgettext("between products", ", ").join(event_type.verb for event_type in found.event_types),
             "not_used": [not_used(what) for what in NotUsed],

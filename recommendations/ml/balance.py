@@ -34,16 +34,22 @@ def balance(model: Recommender, validation: Question) -> Balance:
         return Balance(steepness=1.0, level=0.0)
     learnt = copy.deepcopy(repeats.state_dict())
 
-    def put(steepness: float, level: float) -> None:
-        repeats.load_state_dict(learnt)
-        repeats.count.weight *= steepness
-        repeats.inclination.bias[1] += level
-
     def ndcg(kind: str, steepness: float, level: float) -> float:
-        put(steepness, level)
+        repeats.load_state_dict(learnt)
+        put(model, Balance(steepness=steepness, level=level))
         return measured(model, validation, kinds=(kind,))[kind][f"ndcg@{AT}"]
 
     steepness = max(STEEPNESS, key=lambda value: ndcg("repeat", value, 0.0))
     level = max(LEVELS, key=lambda value: ndcg("all", steepness, value))
-    put(steepness, level)
-    return Balance(steepness=steepness, level=level)
+    found = Balance(steepness=steepness, level=level)
+    repeats.load_state_dict(learnt)
+    put(model, found)
+    return found
+
+
+@torch.no_grad()
+def put(model: Recommender, balance: Balance) -> None:
+    """Into a model as it was learnt."""
+    if model.repeats is not None:
+        model.repeats.count.weight *= balance.steepness
+        model.repeats.inclination.bias[1] += balance.level

@@ -54,6 +54,7 @@ class TrainingConfig:
     negatives: int = 0  # shared by the batch; 0: softmax over the whole catalogue
     masking: float = 0.25  # share of sequences with randomly masked history
     completion: float = 0.5  # share of baskets of which a random part is shown and the rest asked for
+    catching_up: int = 2  # epochs that follow the best one, with the baskets that chose it; 0: they are not learnt
     basket_power: float = 0.5  # a basket of n products weighs n ** basket_power
     half_life_days: float = 0.0  # older baskets weigh less; 0: all the same
     auxiliary: float = 0.5  # weight of what is predicted beside, × the strength of its event type
@@ -66,6 +67,8 @@ class TrainingConfig:
     def __post_init__(self) -> None:
         if self.epochs < 1 or self.patience < 1 or self.validated_shoppers < 1:
             raise ValueError("epochs, patience and validated_shoppers must be at least 1")
+        if self.catching_up < 0:
+            raise ValueError("catching_up must not be negative")
         if self.accumulate < 1:
             raise ValueError("accumulate must be at least 1")
         if self.precision not in {"auto", "fp32", "bf16"}:

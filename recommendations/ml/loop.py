@@ -127,12 +127,12 @@ def train(
         for epoch in state.epochs:  # the last one may have died between its checkpoint and its report
             report(epoch)
     batches = BatchMaker(data.histories, data.kinds, model_config, config, data.unwanted, data.ignored)
-    popularity_PI, start = _popularity(model_config, data)
+    popularity_PI, start = popularity_in(data.histories, data.catalogue.products, model_config, now=data.validation.now)
     while not state.is_finished:
         number = len(state.epochs) + 1
         began = time.monotonic()
         with reproducible(config.seed * 1_000_003 + number), newcomers.held(model, newcomer_I):
-            loss = _epoch(learner, batches, config, number, popularity_PI, start, check, group)
+            loss = one_epoch(learner, batches, config, number, popularity_PI, start, check, group)
         newcomers.settle(learner.served, newcomer_I)
         ndcg = _validate(learner.served, data, popularity_PI, start, config.validated_shoppers, group)
         epoch = Epoch(number=number, loss=loss, ndcg=ndcg, seconds=time.monotonic() - began)
@@ -151,16 +151,16 @@ def train(
     return model.eval().to("cpu"), state.epochs
 
 
-def _popularity(config: ModelConfig, data: TrainingData) -> tuple[Tensor | None, int]:
-    times = np.asarray(data.histories.times)
-    start = int(times.min()) if len(times) else data.validation.now
+def popularity_in(histories: Histories, products: int, config: ModelConfig, *, now: int) -> tuple[Tensor | None, int]:
+    """[P, I + 1] recent popularity in each period up to `now`, if the model uses it, and when the periods start."""
+    times = np.asarray(histories.times)
+    start = int(times.min()) if len(times) else now
     if not config.uses_popularity:
         return None, start
-    table = recent_popularity(data.histories, data.catalogue.products, start=start, end=data.validation.now)
-    return torch.from_numpy(table), start
+    return torch.from_numpy(recent_popularity(histories, products, start=start, end=now)), start
 
 
-def _epoch(
+def one_epoch(
     learner: Learner,
     batches: BatchMaker,
     config: TrainingConfig,

@@ -59,25 +59,31 @@ def settle(model: Recommender, newcomer_I: Tensor) -> None:
 
 
 @torch.no_grad()
-def place(model: Recommender, validation: Question) -> float:
+def place(model: Recommender, validation: Question) -> float | None:
     """Where newcomers stand among products that have a past, which is nothing that training saw; by how much they were
     raised.
 
     1. Each begins with what products like it have: bias and recent popularity, as their content foretells them.
     2. All are raised alike, to where the NDCG@10 of products that are new to a shopper is best on the validation
     baskets.
-    Where nobody bought one of them then, nothing is changed; ties keep the smaller.
+    Where nobody bought one of them then, nothing is changed, and the answer is None; ties keep the smaller.
     """
     newcomer_I = newcomers(validation.histories, validation.products)
     if not newcomer_I.numpy()[validation.by_kind["new"].items].any():
-        return 0.0
-    value_I = model.bias.weight.squeeze(-1).clone()
-    if validation.popularity_I is not None:
-        value_I += model.popularity_weight * validation.popularity_I
-    model.bias.weight[newcomer_I] = foretold(model, newcomer_I, value_I).unsqueeze(1)
+        return None
+    lift(model, newcomer_I, validation.popularity_I, 0.0)
     level = max(LEVELS, key=_ndcg(model, validation, newcomer_I))
     model.bias.weight[newcomer_I] += level
     return level
+
+
+@torch.no_grad()
+def lift(model: Recommender, newcomer_I: Tensor, popularity_I: Tensor | None, level: float) -> None:
+    """Each begins with what products like it have, and is raised by `level`."""
+    value_I = model.bias.weight.squeeze(-1).clone()
+    if popularity_I is not None:
+        value_I += model.popularity_weight * popularity_I
+    model.bias.weight[newcomer_I] = foretold(model, newcomer_I, value_I).unsqueeze(1) + level
 
 
 def foretold(model: Recommender, newcomer_I: Tensor, value_I: Tensor) -> Tensor:

@@ -185,6 +185,14 @@ class ModelVersion(models.Model):
     def __str__(self) -> str:
         return f"v{self.pk}"
 
+    @property
+    def trained_until(self) -> datetime | None:
+        """What happened later is not in the weights: it measured them, and chose them if they did not catch up."""
+        if self.snapshot is None:
+            return None
+        has_caught_up = self.config.get("training", {}).get("catching_up", 0) > 0
+        return self.snapshot.test_from if has_caught_up else self.snapshot.validation_from
+
 
 class TrainingEpoch(models.Model):
     """Progress of a training, a row an epoch."""

@@ -315,7 +315,7 @@ def test_how_it_works_tells_the_shares_of_the_live_run(client: Client, shop: Sho
     assert "one product in your history33%" in text
     assert "new in the shop< 1%" in text
     assert "What you did in this shop, and when: bought, rated, put in the basket, viewed." in text
-    assert "It learnt from what happened until 1 December 2011." in text
+    assert "It learnt from what happened until 2 October 2011, and was measured on what came after." in text
     assert "Nothing is measured at the moment" in text  # this run's summary holds no weights
 
 

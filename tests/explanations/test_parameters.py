@@ -127,7 +127,7 @@ def test_the_api_tells_the_same(measured: Run) -> None:
     assert [each["code"] for each in answer["data_used"]] == ["purchase", "rating", "cart", "view"]
     assert len(answer["data_not_used"]) == 7
     assert answer["options"][-1]["code"] == "less_of_group"
-    assert answer["trained_until"] == "2011-12-01T12:00:00Z"
+    assert answer["trained_until"] == "2011-10-02T12:00:00Z"  # where validation began: this version did not catch up
 
 
 def test_before_anything_is_published_the_api_says_null() -> None:

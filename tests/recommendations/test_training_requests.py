@@ -1,6 +1,6 @@
 """Trainings: asked for, sent, held, ended once."""
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 import pytest
 from celery import current_app
@@ -173,3 +173,17 @@ def test_retraining_follows_the_environment_before_the_last_version(db: None, se
 
     assert version is not None
     assert (version.config, version.seed) == ({"size": "base"}, 7)
+
+
+@pytest.mark.parametrize(
+    ("training", "until"),
+    [
+        ({}, NOON - timedelta(days=60)),
+        ({"catching_up": 0}, NOON - timedelta(days=60)),
+        ({"catching_up": 2}, NOON - timedelta(days=30)),
+    ],
+)
+def test_a_version_knows_what_came_before_its_test_period_if_it_caught_up(
+    db: None, training: dict[str, int], until: datetime
+) -> None:
+    assert ModelVersionFactory(config={"model": {}, "training": training}).trained_until == until

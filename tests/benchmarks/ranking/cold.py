@@ -18,7 +18,8 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from recommendations.ml import newcomers
+from recommendations.ml import finishing, newcomers
+from recommendations.ml.catching_up import Newest, catch_up
 from recommendations.ml.config import from_json
 from recommendations.ml.data import Catalogue, Histories, Ints, NextBaskets, offsets_of
 from recommendations.ml.evaluation import Question, question
@@ -160,33 +161,41 @@ def run(cold: Cold, *, id_dropout: float, epochs: int) -> dict[str, Any]:
     flags = [bool(flag) for flag in cold.prepared.is_target]
     began = time.process_time()
     every = cold.validation.by_kind["new"]
+    kinds = Kinds.of([(number, 1.0, flag) for number, flag in enumerate(flags) if number], {})
     model, ran = train(
         model_config,
         config,
         TrainingData(
             histories=cold.train,
             catalogue=cold.catalogue,
-            kinds=Kinds.of([(number, 1.0, flag) for number, flag in enumerate(flags) if number], {}),
+            kinds=kinds,
             validation=only(every, ~cold.cold_I[every.items]),
         ),
         report=lambda epoch: print(epoch, flush=True),
     )
+    finish = finishing.choose(model, cold.validation)
+    served = model
+    if has_times:
+        asked = cold.test
+        newest = Newest(histories=asked.histories, since=cold.validation.now, now=asked.now)
+        served = catch_up(model, config, kinds, newest)
+        finishing.carry_over(finish, served, asked.histories, asked.popularity_I)
     seconds = round(time.process_time() - began)
-    level = newcomers.place(model, cold.validation)
-    measured = {"validation": cold.measured(by(model), cold.validation), "test": cold.measured(by(model), cold.test)}
+    level = finish.newcomers or 0.0
+    measured = {"validation": cold.measured(by(model), cold.validation), "test": cold.measured(by(served), cold.test)}
     return measured | {
         "id_dropout": id_dropout,
         "epochs": len(ran),
         "cpu_seconds": seconds,
         "level": level,
-        "by level": by_level(cold, model, level),
+        "by level": by_level(cold, served, level),
     }
 
 
 @torch.no_grad()
 def by_level(cold: Cold, model: Recommender, level: float) -> dict[str, dict[str, float]]:
     """What another place for newcomers would have brought on the test, and cost."""
-    newcomer_I = newcomers.newcomers(cold.train, cold.catalogue.products)
+    newcomer_I = newcomers.newcomers(cold.test.histories, cold.catalogue.products)
     start, found = model.bias.weight[newcomer_I] - level, {}
     for other in newcomers.LEVELS[::2]:
         model.bias.weight[newcomer_I] = start + other

@@ -13,8 +13,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from recommendations.ml import newcomers
-from recommendations.ml.balance import balance
+from recommendations.ml import finishing
+from recommendations.ml.catching_up import Newest, catch_up
 from recommendations.ml.config import from_json
 from recommendations.ml.data import Histories, next_baskets, recent_popularity
 from recommendations.ml.evaluation import Question, question
@@ -104,14 +104,15 @@ def main() -> None:
         model.eval()
     products = prepared.catalogue.products
     uses = model_config.uses_popularity
-    if model_config.uses_repeats:
+    recent = popularity(prepared.context, products, prepared.test.now) if uses else None
+    if prepared.has_times:
         before = popularity(prepared.train, products, prepared.validation.now) if uses else None
-        validation = validation_of(prepared, before)
-        newcomers.place(model, validation)
-        balance(model, validation)
+        finish = finishing.choose(model, validation_of(prepared, before))
+        newest = Newest(histories=prepared.context, since=prepared.validation.now, now=prepared.test.now)
+        model = catch_up(model, config, data.kinds, newest)
+        finishing.carry_over(finish, model, prepared.context, recent)
     task.timer.lap("training")
 
-    recent = popularity(prepared.context, products, prepared.test.now) if uses else None
     answers: dict[str, Any] = {}
     for kind in prepared.kinds:
         answers[kind] = rank(
@@ -137,7 +138,7 @@ def main() -> None:
         parameters=sum(parameter.numel() for parameter in model.parameters()),
         sequences_a_cpu_second=round(len(prepared.train) * len(log.epochs) / log.stepping, 1),
         tokens_a_cpu_second=round(len(prepared.train.items) * len(log.epochs) / log.stepping, 1),
-        fitted_on="train",
+        fitted_on="train+validation" if prepared.has_times and config.catching_up else "train",
     )
 
 

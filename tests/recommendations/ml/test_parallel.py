@@ -13,6 +13,7 @@ import sys
 import numpy as np
 import torch
 from recommendations.ml import parallel
+from recommendations.ml.catching_up import Newest, catch_up
 from recommendations.ml.config import ModelConfig, TrainingConfig
 from recommendations.ml.data import DAY, Catalogue, next_baskets
 from recommendations.ml.kinds import Kinds
@@ -31,6 +32,8 @@ data = TrainingData(
 )
 config = TrainingConfig(epochs=3, patience=3, batch_lines=40, accumulate=2)
 model, epochs = train(ModelConfig(width=8, history=8, uses_repeats=True), config, data, group=group)
+newest = Newest(histories=histories, since=300 * DAY, now=400 * DAY)
+model = catch_up(model, config, data.kinds, newest, group=group)
 torch.save({"weights": model.state_dict(), "epochs": [(e.loss, e.ndcg) for e in epochs]}, path)
 parallel.leave()
 """
