@@ -23,6 +23,7 @@ CONTESTANTS = {
         Contestant(name="ours", label="Because", script="ours"),
         Contestant(name="ours-ids", label="Because, ids only", script="ours"),
         Contestant(name="ours-unmasked", label="Because, trained without masking", script="ours"),
+        Contestant(name="ours-not-caught-up", label="Because, validation baskets not learnt", script="ours"),
         Contestant(name="ours-whole-baskets", label="Because, no baskets to complete", script="ours"),
         Contestant(name="ours-causal", label="Because, plain causal read-out", script="ours"),
         Contestant(name="popular", label="Popular", script="classics"),
