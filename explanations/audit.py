@@ -7,6 +7,7 @@ popularity its run counted, the products on offer then, the history known then.
 
 # I products.
 import logging
+import math
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 
@@ -15,11 +16,11 @@ from django.db.models import F
 from django.db.models.functions import Mod
 
 from catalog.models import Category, Product
-from explanations import everybody, grounds, known, truth
+from explanations import everybody, grounds, known, missing, truth
 from explanations.contract import Contract, Provenance, Reason, ReasonType, unpack, unpack_provenance
 from explanations.inspection import cited
 from explanations.known import Known
-from explanations.models import Audit, FrozenCounts
+from explanations.models import Audit, FrozenCounts, VersionCheck
 from explanations.plain import Flags, Floats, PlainModel
 from explanations.plainly import Replayed
 from explanations.tally import CLOSE, Claim, Frame, Tally
@@ -33,6 +34,8 @@ logger = logging.getLogger(__name__)
 SHARE = 100  # one slate in so many, others every night
 FEWEST, MOST = 20, 2_000
 COUNTED = 100  # products a night, of which it is counted again how many people bought them and what beside them
+SEARCHED = 200  # slates a night with a line without a verified reason, in which one is looked for: a forward a purchase
+LEAST = math.log(1.05)  # what a reason must cost, whatever was measured of the version
 GRACE = timedelta(days=1)  # within which a change must have been followed by a new slate
 MOST_MOVED_ON = 0.5  # of a sample: beyond that an audit has not seen enough to pass
 
@@ -65,7 +68,9 @@ def check(run: Run, ids: list[int], tally: Tally, *, at: datetime) -> None:
     plain = PlainModel.of(model.bundle)
     offset_I = _offset(model, plain, run)
     categories = {category.pk: category for category in Category.objects.all()}
-    personal = compared = beside = 0
+    stored = VersionCheck.objects.filter(version=run.version_id).values_list("placebo_floor", flat=True).first()
+    floor = max(LEAST, stored or 0.0)
+    personal = compared = beside = searched = 0
     for slate in (
         Slate.objects.filter(pk__in=ids).select_related("explanation", "shopper", "run").order_by("pk").iterator(200)
     ):
@@ -75,7 +80,15 @@ def check(run: Run, ids: list[int], tally: Tally, *, at: datetime) -> None:
         frame = frames[origin.offered]
         if slate.shopper_id is not None:
             personal += 1
-            compared += _check_slate(slate, origin, frame, tally, at)
+            replayed = _replayed(slate, origin, frame, tally, at)
+            if replayed is None:
+                tally.moved_on += 1
+            else:
+                compared += 1
+                is_whole = bool(slate.history_hash)  # else lines may have lost their reasons on purpose
+                is_open = is_whole and any(not contract.verified_reasons for contract in contracts_of(slate))
+                searched += is_open
+                _check_slate(slate, origin, frame, replayed, tally, floor, searches=is_open and searched <= SEARCHED)
         else:
             tally.moved_on += not frame.is_kept
             beside += slate.context_product_id is not None
@@ -117,8 +130,8 @@ def _offset(model: Loaded, plain: PlainModel, run: Run) -> Floats:
     return offset_I
 
 
-def _check_slate(slate: Slate, origin: Provenance, frame: Frame, tally: Tally, at: datetime) -> bool:
-    """Only a ranking that can be made again is compared; that it cannot must have its reason. Whether it was.
+def _replayed(slate: Slate, origin: Provenance, frame: Frame, tally: Tally, at: datetime) -> Replayed | None:
+    """Only a ranking that can be made again is compared; that it cannot must have its reason.
 
     A history that is not what is known of that moment must have changed lately.
     """
@@ -130,15 +143,19 @@ def _check_slate(slate: Slate, origin: Provenance, frame: Frame, tally: Tally, a
     tally.check("history", holds, slate=slate.pk, rank=0, claimed=claimed, found=readings[0].digest)
     same = (reading for reading in readings if reading.digest == claimed)
     replays = (Replayed(frame, reading, _candidates(slate, frame, reading)) for reading in same)
-    replayed = next((one for one in replays if int(one.candidates_I.sum()) == origin.candidates), None)
-    if replayed is None:
-        tally.moved_on += 1
-        return False
-    for rank, contract in enumerate(contracts_of(slate), start=1):
-        for claim in _claims(contract, frame, replayed):
+    return next((one for one in replays if int(one.candidates_I.sum()) == origin.candidates), None)
+
+
+def _check_slate(
+    slate: Slate, origin: Provenance, frame: Frame, replayed: Replayed, tally: Tally, floor: float, *, searches: bool
+) -> None:
+    contracts = contracts_of(slate)
+    for rank, contract in enumerate(contracts, start=1):
+        for claim in _claims(contract, frame, replayed, floor):
             tally.claim(slate.pk, rank, claim)
         tally.claim(slate.pk, rank, ("cause", *grounds.is_true(contract, slate, origin, frame, replayed)))
-    return True
+    for rank, claim in missing.claims(contracts, frame, replayed, floor) if searches else ():
+        tally.claim(slate.pk, rank, claim)
 
 
 def _readings(slate: Slate, origin: Provenance, frame: Frame, at: datetime) -> Iterator[Known]:
@@ -160,7 +177,7 @@ def contracts_of(slate: Slate) -> list[Contract]:
     return [unpack(packed) for packed in slate.explanation.contracts["contracts"]]
 
 
-def _claims(contract: Contract, frame: Frame, replayed: Replayed) -> Iterator[Claim]:
+def _claims(contract: Contract, frame: Frame, replayed: Replayed, floor: float) -> Iterator[Claim]:
     """Everything in a contract that a plain forward can confirm or refute."""
     number_of, everything = frame.model.number_of, replayed.everything()
     item, target = number_of[contract.product_id], contract.target
@@ -172,7 +189,7 @@ def _claims(contract: Contract, frame: Frame, replayed: Replayed) -> Iterator[Cl
         yield _rank(item, target.empty_rank, np.zeros_like(everything), replayed)
     for reason in (*contract.reasons, *contract.opposing):
         if reason.type is not ReasonType.REPEAT or reason.is_verified:
-            yield from _reason(item, full, reason, frame, replayed)
+            yield from _reason(item, full, reason, frame, replayed, floor)
     change = contract.counterfactual
     if change is not None:
         kept = replayed.without({number_of[pk] for pk in change.removed})
@@ -183,12 +200,13 @@ def _claims(contract: Contract, frame: Frame, replayed: Replayed) -> Iterator[Cl
         yield "counterfactual", takes, target.rank, replayed.rank(taker, kept)
 
 
-def _reason(item: int, full: float, reason: Reason, frame: Frame, replayed: Replayed) -> Iterator[Claim]:
+def _reason(item: int, full: float, reason: Reason, frame: Frame, replayed: Replayed, floor: float) -> Iterator[Claim]:
     units = {frame.model.number_of.get(unit.product_id, 0) for unit in reason.evidence}
     kept = replayed.without(units)
     delta = full - replayed.log_p(item, kept)
     if reason.is_verified:
         yield "polarity", delta > 0 if reason.delta > 0 else delta < 0, reason.delta, delta
+        yield "threshold", abs(delta) >= floor - CLOSE, f"at least {floor:.5f}", delta
     yield "delta", abs(delta - reason.delta) <= CLOSE, reason.delta, delta
     if reason.rank_without is not None:
         yield _rank(item, reason.rank_without, kept, replayed)

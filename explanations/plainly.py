@@ -20,9 +20,16 @@ class Replayed:
     def scores(self, kept: Flags) -> Floats:
         key = kept.tobytes()
         if key not in self._scores:
-            found = self.frame.plain.scores(self.past.only(kept), self.next_basket, self.frame.offset_I)
-            self._scores[key] = np.where(self.candidates_I, found, -np.inf)
+            self._scores[key] = self.scores_once(kept)
         return self._scores[key]
+
+    def scores_once(self, kept: Flags) -> Floats:
+        """Not kept for later: of many parts that are left out, one is in memory at a time."""
+        if (known := self._scores.get(kept.tobytes())) is not None:
+            return known
+        found = self.frame.plain.scores(self.past.only(kept), self.next_basket, self.frame.offset_I)
+        scores_I: Floats = np.where(self.candidates_I, found, -np.inf)
+        return scores_I
 
     def everything(self) -> Flags:
         return self.past.items > 0
