@@ -12,7 +12,7 @@ from django.utils import timezone
 from torch import Tensor
 
 from catalog.models import Shopper
-from explanations import explaining, fidelity, gate, quality
+from explanations import advantage, explaining, fidelity, gate, quality
 from explanations.assembly import LEAST
 from explanations.explaining import Ranked
 from explanations.methods import occlusion, removal
@@ -22,7 +22,7 @@ from explanations.verification import Candidates
 from recommendations import inference
 from recommendations.inference import Loaded, ShopperLines
 from recommendations.ml.data import Histories, Ints
-from recommendations.ml.metrics import paired_bootstrap
+from recommendations.ml.metrics import Floats, paired_bootstrap
 from recommendations.ml.ranking import owned_mask
 from recommendations.models import ModelVersion, Run
 
@@ -44,8 +44,8 @@ def ensure(version: ModelVersion, *, now: datetime) -> VersionCheck:
             cursor.execute("SELECT pg_advisory_xact_lock(%s, %s)", [LOCK % 2**31, version.pk])
         found = VersionCheck.objects.filter(version=version).first()
         if found is None:
-            floor, measures = measure(inference.loaded(version), now=now)
-            live = _of_live(version, now=now)
+            floor, measures, values = measured(inference.loaded(version), now=now)
+            live = _of_live(version, values, now=now)
             measures |= {"live": live, "gate": gate.judge(measures, live)}
             found = VersionCheck.objects.create(version=version, placebo_floor=floor, measures=measures)
     return found
@@ -57,8 +57,15 @@ def gate_of(version: ModelVersion) -> list[dict[str, Any]]:
     return [entry | {"text": gate.TEXTS[entry["code"]]} for entry in check.measures.get("gate", ())]
 
 
-def _of_live(version: ModelVersion, *, now: datetime) -> dict[str, Any] | None:
-    """How many reasons of the live version hold, on the same shoppers at the same moment."""
+# Of each shopper, known by its id: DEL@3 and INS@3 of our reasons and of the controls.
+Values = tuple[Ints, dict[str, Floats]]
+
+
+def _of_live(version: ModelVersion, values: Values, *, now: datetime) -> dict[str, Any] | None:
+    """How many reasons of the live version hold, and how faithful they are, on the same shoppers at the same moment.
+
+    `beside`: what `values` of this version come to on the shoppers that both versions know enough of.
+    """
     run = Run.objects.live().exclude(version=version).select_related("version").first()
     check = VersionCheck.objects.filter(version=run.version_id).first() if run is not None else None
     if run is None or check is None:
@@ -67,33 +74,55 @@ def _of_live(version: ModelVersion, *, now: datetime) -> dict[str, Any] | None:
     lines, rows = sample(model, now=now)
     offset, shown = inference.offset_I(model, as_of=now), inference.recommendable(model)
     found: dict[str, Any] = {"version": run.version_id, "shoppers": len(rows[:QUALITY])}
+    if len(rows):
+        theirs = lines.shopper_ids[rows], _faithful(model, lines, rows, offset, shown, now)
+        beside, of_live = advantage.against(values, theirs)
+        found |= of_live | {"beside": beside}
     return found | _quality(model, lines, rows[:QUALITY], offset, shown, now, check.placebo_floor, is_whole=False)
 
 
 def measure(model: Loaded, *, now: datetime) -> tuple[float, dict[str, Any]]:
     """The placebo floor, and DEL@3 / INS@3 of our reasons, recency and random on a sample of shoppers."""
+    floor, measures, _ = measured(model, now=now)
+    return floor, measures
+
+
+def measured(model: Loaded, *, now: datetime) -> tuple[float, dict[str, Any], Values]:
+    """`measure`, and the values of each shopper."""
     lines, rows = sample(model, now=now)
     if not len(rows):
-        return 0.0, {"shoppers": 0}
+        return 0.0, {"shoppers": 0}, (rows, {})
     offset, shown = inference.offset_I(model, as_of=now), inference.recommendable(model)
     placebo: list[Tensor] = []
-    values: dict[str, list[Tensor]] = {}
     for start in range(0, len(rows), BATCH):
         chosen = rows[start : start + BATCH]
         candidates = shown & ~owned_mask(lines.histories, chosen, model.products)
         placebo.append(_placebo(model, lines.histories, chosen, candidates, offset, now, seed=start))
-        for name, value in _faithfulness(model, lines.histories, chosen, candidates, offset, now, start).items():
-            values.setdefault(name, []).append(value)
     floor = float(np.percentile(torch.cat(placebo).numpy(), 95))
-    per_shopper = {name: torch.cat(parts).numpy().astype(np.float64) for name, parts in values.items()}
+    per_shopper = _faithful(model, lines, rows, offset, shown, now)
     measures: dict[str, Any] = {"shoppers": len(rows), "products": PRODUCTS, "placebo_floor": round(floor, 5)}
     for name, column in per_shopper.items():
         measures[name] = round(float(column.mean()), 5)
+    for what, column in advantage.advantages(per_shopper).items():
+        measures[f"advantage_{what}"] = round(float(column.mean()), 5)
     for control in ("recency", "random"):
         for what in ("del@3", "ins@3"):
             difference = paired_bootstrap(per_shopper[f"ours_{what}"], per_shopper[f"{control}_{what}"])
             measures[f"ours_minus_{control}_{what}"] = [round(number, 5) for number in difference]
-    return floor, measures | _quality(model, lines, rows[:QUALITY], offset, shown, now, floor, is_whole=True)
+    measures |= _quality(model, lines, rows[:QUALITY], offset, shown, now, floor, is_whole=True)
+    return floor, measures, (lines.shopper_ids[rows], per_shopper)
+
+
+def _faithful(
+    model: Loaded, lines: ShopperLines, rows: Ints, offset: Tensor, shown: Tensor, now: datetime
+) -> dict[str, Floats]:
+    values: dict[str, list[Tensor]] = {}
+    for start in range(0, len(rows), BATCH):
+        chosen = rows[start : start + BATCH]
+        candidates = shown & ~owned_mask(lines.histories, chosen, model.products)
+        for name, value in _faithfulness(model, lines.histories, chosen, candidates, offset, now, start).items():
+            values.setdefault(name, []).append(value)
+    return {name: torch.cat(parts).numpy().astype(np.float64) for name, parts in values.items()}
 
 
 def _quality(

@@ -22,15 +22,16 @@ from recommendations.models import ModelVersion, Placement, Run
 MEASURES = {  # code of a check: whether more of it is better
     "verified": True,
     "loses_place": True,
-    "ours_del@3": False,
+    "ours_del@3": None,  # of two models these say nothing: see `advantage`
     "recency_del@3": None,
-    "ours_ins@3": True,
+    "advantage_del@3": True,
+    "ours_ins@3": None,
     "recency_ins@3": None,
+    "advantage_ins@3": True,
     "optimality@3": True,
     "stability_neutral_mask": True,
     "stability_one_more": True,
 }
-SAME_SHOPPERS = ("verified", "loses_place")  # the check of a version measures them of the live one too
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -203,21 +204,24 @@ def _check_tables(run: Run, live: Run) -> list[Table]:
     if ours is None or theirs is None:
         return []
     again = ours.measures.get("live") or {}
-    known = dict(theirs.measures)
+    known, own = dict(theirs.measures), dict(ours.measures)
     if again.get("version") == live.version_id:
-        known |= {code: again[code] for code in SAME_SHOPPERS if code in again}
+        known |= {code: again[code] for code in MEASURES if code in again}
+        own |= again.get("beside", {})
     names = {
         "verified": _("verified reasons, of the first ten"),
         "loses_place": _("up to three things or one group decide its place"),
         "ours_del@3": _("DEL@3 of our reasons (lower is better)"),
         "recency_del@3": _("DEL@3 of the latest things, for comparison"),
+        "advantage_del@3": _("DEL@3: how far our reasons are ahead of the latest things, 0 to 1"),
         "ours_ins@3": _("INS@3 of our reasons (higher is better)"),
         "recency_ins@3": _("INS@3 of the latest things, for comparison"),
+        "advantage_ins@3": _("INS@3: how far our reasons are ahead of the latest things, 0 to 1"),
         "optimality@3": _("how near to the best three: optimality@3"),
         "stability_neutral_mask": _("same reasons without something that does not matter"),
         "stability_one_more": _("same reasons with one more thing"),
     }
-    rows = [(names[code], *_sides(known.get(code), ours.measures.get(code), MEASURES[code])) for code in MEASURES]
+    rows = [(names[code], *_sides(known.get(code), own.get(code), MEASURES[code])) for code in MEASURES]
     return [Table(title="", columns=_columns(run, live), rows=tuple(rows))]
 
 

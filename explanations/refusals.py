@@ -15,6 +15,16 @@ SENTENCES = {
         "Only %(value)s of the first recommendations have a verified reason; with the live model, on the same shoppers,"
         " so many have one that %(bound)s is the least. Keep the live model, or train again on more data."
     ),
+    "deletion_of_live": gettext_lazy(
+        "By what is lost without them, its three strongest reasons are clearly less ahead of the three latest purchases"
+        " than those of the live model on the same shoppers (%(value)s; at least %(bound)s is demanded). Keep the live"
+        " model, or train again."
+    ),
+    "insertion_of_live": gettext_lazy(
+        "By what they carry alone, its three strongest reasons are clearly less ahead of the three latest purchases"
+        " than those of the live model on the same shoppers (%(value)s; at least %(bound)s is demanded). Keep the live"
+        " model, or train again."
+    ),
     "polarity_violations": gettext_lazy(
         "%(value)s reasons do not hold when they are computed again. This is a fault of the program, not of the model:"
         " report it."

@@ -45,7 +45,10 @@ def test_what_cannot_be_told_from_recency_does_not_pass() -> None:
 
 
 def test_every_check_has_a_sentence_with_a_remedy() -> None:
-    codes = {entry["code"] for entry in gate.judge(GOOD, {"shoppers": 64, "verified": 0.9})}
+    live = {"shoppers": 64, "verified": 0.9, "compared": 64} | {
+        f"kept_{what}": [0, 0, 0] for what in ("del@3", "ins@3")
+    }
+    codes = {entry["code"] for entry in gate.judge(GOOD, live)}
 
     assert codes == set(refusals.SENTENCES)
     assert refusals.sentence({"code": "of_old", "value": 2, "bound": 1}) == "The check of_old failed: 2 against 1."
@@ -105,6 +108,12 @@ def test_the_check_of_a_successor_holds_the_live_version_beside_it() -> None:
 
     assert found.measures["live"]["version"] == live.version_id
     assert found.measures["live"]["verified"] > found.measures["verified"]  # its placebo floor was set to nothing
+    live_measures = found.measures["live"]
+    assert live_measures["compared"] == found.measures["shoppers"] == 8
+    for name in ("ours_del@3", "recency_del@3", "ours_ins@3", "recency_ins@3", "advantage_del@3", "advantage_ins@3"):
+        assert live_measures[name] == live_measures["beside"][name] == found.measures[name]  # the same weights
+    assert found.measures["advantage_del@3"] > 0
+    assert live_measures["kept_del@3"][0] == pytest.approx(0.2 * found.measures["advantage_del@3"], abs=1e-4)
     assert found.measures["gate"] == []  # eight shoppers tell nothing
 
 

@@ -188,7 +188,13 @@ def test_both_versions_are_measured_side_by_side(products: list[Product], runs: 
     live, ready = runs
     _shared(products, runs)
     VersionCheck.objects.create(version=live.version, placebo_floor=0.01, measures=MEASURES | {"verified": 0.9})
-    again = {"version": live.version_id, "verified": 0.8}  # on the shoppers that the new version is measured on
+    again = {  # on the shoppers that the new version is measured on
+        "version": live.version_id,
+        "verified": 0.8,
+        "ours_del@3": 0.66,
+        "advantage_del@3": 0.21,
+        "beside": {"ours_del@3": 0.71, "advantage_del@3": 0.17},  # of these, whom the live one knows too
+    }
     measures = MEASURES | {"verified": 0.85, "ours_del@3": 0.7, "live": again}
     VersionCheck.objects.create(version=ready.version, placebo_floor=0.01, measures=measures)
     for version, ndcg, error in ((live.version, 0.05, 0.01), (ready.version, 0.06, 0.02)):
@@ -201,7 +207,9 @@ def test_both_versions_are_measured_side_by_side(products: list[Product], runs: 
     (checks,) = context["check_tables"]
     rows = {row[0]: row[1:] for row in checks.rows}
     assert rows["verified reasons, of the first ten"] == ("0.8000", "0.8500", "+0.0500 (better)")
-    assert rows["DEL@3 of our reasons (lower is better)"] == ("0.6400", "0.7000", "+0.0600 (worse)")
+    assert rows["DEL@3 of our reasons (lower is better)"] == ("0.6600", "0.7100", "+0.0500")
+    ahead = "DEL@3: how far our reasons are ahead of the latest things, 0 to 1"
+    assert rows[ahead] == ("0.2100", "0.1700", "−0.0400 (worse)")
     assert rows["same reasons with one more thing"] == ("—", "—", "")
     new, calibration = context["metric_tables"]
     assert new.rows == (("NDCG@10", "0.0500", "0.0600", "+0.0100 (better)"),)
