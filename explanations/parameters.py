@@ -43,7 +43,7 @@ class Parameters:
     trained_until: datetime | None
     weights: Weights | None  # None: nothing is published, or the run did not measure them
     causes: tuple[CauseShare, ...]
-    event_types: tuple[EventType, ...]  # what counts of what shoppers did
+    event_types: tuple[EventType, ...]  # what the version learnt from of what shoppers did, the most frequent first
 
     @property
     def known_of_products(self) -> tuple[str, ...]:
@@ -59,5 +59,16 @@ def main_parameters() -> Parameters:
         trained_until=run.version.trained_until if run is not None else None,
         weights=weights_in(run.summary) if run is not None else None,
         causes=tuple(shares_by_cause(run)) if run is not None else (),
-        event_types=tuple(EventType.objects.filter(polarity=1).order_by("-strength", "code")),
+        event_types=tuple(_event_types(run)),
     )
+
+
+def _event_types(run: Run | None) -> list[EventType]:
+    """Those that the snapshot of the live version counted, also one that has another name by now; else today's."""
+    snapshot = run.version.snapshot if run is not None else None
+    counts: dict[str, int] | None = snapshot.counts.get("event_types") if snapshot is not None else None
+    if counts is None:  # nothing is live, or the snapshot is older than this count
+        return list(EventType.objects.filter(polarity=1).order_by("-strength", "code"))
+    today = {event_type.code: event_type for event_type in EventType.objects.filter(code__in=counts)}
+    codes = sorted((code for code, count in counts.items() if count), key=lambda code: (-counts[code], code))
+    return [today.get(code) or EventType(code=code, verb_en=code, verb_zh_hans=code) for code in codes]

@@ -130,6 +130,26 @@ def test_the_api_tells_the_same(measured: Run) -> None:
     assert answer["trained_until"] == "2011-10-02T12:00:00Z"  # where validation began: this version did not catch up
 
 
+def test_the_acts_are_those_that_the_live_version_learnt_from(measured: Run, client: Client) -> None:
+    """Views came later, ratings were known and nobody gave any, and what was called "listened" has another name now."""
+    counts = {"purchase": 40_000, "cart": 90, "rating": 0, "listened": 90_000}
+    snapshot = measured.version.snapshot
+    assert snapshot is not None
+    snapshot.counts = {"event_types": counts}
+    snapshot.save()
+
+    answer = PartnerClient().get("model/main-parameters").json()
+    html = client.get(reverse("how")).content.decode()
+
+    assert [(each["code"], each["name"]) for each in answer["data_used"]] == [
+        ("listened", "listened"),
+        ("purchase", "bought"),
+        ("cart", "put in the basket"),
+    ]
+    assert "listened, bought, put in the basket" in html
+    assert "viewed" not in html
+
+
 def test_before_anything_is_published_the_api_says_null() -> None:
     answer = PartnerClient().get("model/main-parameters", language="zh-hans").json()
 
