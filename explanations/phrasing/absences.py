@@ -2,24 +2,23 @@
 
 from django.utils.translation import gettext as _
 
+from catalog.models import Product
 from explanations.absences import Absence, WhyNot
-from explanations.phrasing.text import Segment, clean, compose, grouped, isolated, ordinal, plain, shorten
-
-TITLE_CHARACTERS = 48
-
-
-def title(name: str) -> str:
-    return isolated(shorten(clean(name), characters=TITLE_CHARACTERS))
+from explanations.phrasing.text import Segment, compose, grouped, is_chinese, ordinal, plain, short_group, short_title
 
 
 def cause_of(why: WhyNot) -> str:
     """One sentence."""
-    slots: dict[str, str | int | Segment] = {"title": title(why.product.name or why.product.external_id)}
+    slots: dict[str, str | int | Segment] = {"title": _title(why.product)}
     if why.place is not None:
         slots["place"] = ordinal(why.place)
     if why.wish is not None:
-        slots["group"] = isolated(clean(why.wish.name))
+        slots["group"] = short_group(why.wish.name)
     return plain(compose(_template(why), slots))
+
+
+def _title(product: Product) -> str:
+    return short_title(product, characters=36 if is_chinese() else 48)
 
 
 def _template(why: WhyNot) -> str:
@@ -75,7 +74,7 @@ def details_of(why: WhyNot) -> tuple[str, ...]:
     ]
     said.append(_("For somebody without a history it would be %(empty)s."))
     if why.last is not None and ranked.gap is not None and ranked.last_rank is not None:
-        slots["last"] = title(why.last.product.name)
+        slots["last"] = _title(why.last.product)
         slots["last_rank"] = ordinal(ranked.last_rank)
         slots["gap"] = f"{abs(ranked.gap):.2f}"
         said.append(

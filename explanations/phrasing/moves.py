@@ -7,7 +7,7 @@ from django.utils.translation import ngettext, pgettext
 
 from catalog.models import Product
 from explanations.moves import Moves
-from explanations.phrasing.text import clean, compose, isolated, ordinal, plain, shorten
+from explanations.phrasing.text import compose, ordinal, plain, short_title
 
 TITLE_CHARACTERS = 40
 
@@ -32,7 +32,7 @@ def said(found: Moves, products: Mapping[int, Product]) -> list[str]:
         product = products.get(product_id)
         if product is None:
             return _("a product that is no longer here")
-        return isolated(shorten(clean(product.name) or product.external_id, characters=TITLE_CHARACTERS))
+        return short_title(product, characters=TITLE_CHARACTERS)
 
     lines = [
         plain(compose(_("leaves: %(title)s, which stood %(place)s"), {"title": title(pk), "place": ordinal(place)}))

@@ -8,9 +8,8 @@ from django.utils.translation import gettext as _
 
 from catalog.models import Category, EventType, Product
 from explanations.contract import Evidence
-from explanations.phrasing.text import Segment, clean, is_chinese, isolated, shorten
+from explanations.phrasing.text import Segment, clean, is_chinese, short_group, short_title
 
-GROUP_CHARACTERS = 30
 VERBS_KEPT_SECONDS = 60
 
 
@@ -45,17 +44,15 @@ class Names:
             return Segment(text=_("a product that is no longer here"))
         if self._is_sensitive(product.category_id):
             return Segment(text=_("a product that is not named here"))
-        title = clean(product.name) or clean(product.external_id) or _("a product without a name")
-        return Segment(
-            text=isolated(shorten(title, characters=characters)), product=product if product.is_active else None
-        )
+        title = short_title(product, characters=characters)
+        return Segment(text=title, product=product if product.is_active else None)
 
     def group(self, category_id: int | None) -> str:
         """Empty where it is not known or must not be named."""
         category = self.categories.get(category_id) if category_id is not None else None
         if category is None or self._is_sensitive(category_id):
             return ""
-        return isolated(shorten(clean(category.name), characters=GROUP_CHARACTERS, words=5))
+        return short_group(category.name)
 
     def _is_sensitive(self, category_id: int | None) -> bool:
         """Flagged, or below a flagged group. Readers leave such contracts out already; this is the second lock."""

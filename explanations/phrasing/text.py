@@ -9,10 +9,12 @@ from datetime import UTC, datetime
 from django.utils import timezone
 from django.utils.dateformat import format as format_date
 from django.utils.translation import get_language, pgettext
+from django.utils.translation import gettext as _
 
 from catalog.models import Product
 
 ELLIPSIS = "…"
+GROUP_CHARACTERS = 30
 SLOT = re.compile(r"%\((\w+)\)s")
 UNWANTED = {"Cc", "Cf", "Co", "Cs", "Zl", "Zp"}  # control, bidi override, zero width, private, line separators
 RIGHT_TO_LEFT = {"R", "AL", "AN"}
@@ -71,12 +73,21 @@ def isolated(title: str) -> str:
 
 def title_of(product: Product) -> str:
     """The title in the active language, on one line and without invisible characters."""
-    return isolated(clean(product.name) or product.external_id)
+    return isolated(bare_title(product))
 
 
 def bare_title(product: Product) -> str:
     """The same as a field of its own, where no sentence stands beside it that has to be kept apart."""
-    return clean(product.name) or product.external_id
+    return clean(product.name) or clean(product.external_id) or _("a product without a name")
+
+
+def short_title(product: Product, *, characters: int) -> str:
+    """As a sentence names it."""
+    return isolated(shorten(bare_title(product), characters=characters))
+
+
+def short_group(name: str) -> str:
+    return isolated(shorten(clean(name), characters=GROUP_CHARACTERS, words=5))
 
 
 def shorten(text: str, *, characters: int, words: int = 9) -> str:

@@ -11,19 +11,20 @@ from pytest_django import DjangoAssertNumQueries
 
 from catalog.models import Impression, Interaction, Shopper
 from catalog.services import exclude_history
-from explanations.contract import Cause
+from explanations.contract import Cause, ReasonType, pack
 from recommendations.models import Placement, Run, Slate
 from tests.factories import (
     NOON,
     PASSWORD,
     CategoryFactory,
+    InteractionFactory,
     ProductFactory,
     RunFactory,
     ShopperFactory,
     SlateFactory,
     UserFactory,
 )
-from tests.worlds import Shop, contract, explained_slate, live_shop, publish
+from tests.worlds import Shop, contract, evidence, explained_slate, live_shop, publish, reason
 
 pytestmark = pytest.mark.django_db
 
@@ -148,6 +149,43 @@ def test_the_panel_says_everything_that_was_checked(signed_in: Client, shop: Sho
     assert "Jumbo bag red retrospot" in text
     assert "Don't use this purchase" in text
     assert "Jam making set with jars" not in text  # not verified
+
+
+@pytest.mark.parametrize(
+    ("count", "in_details", "more"),
+    [(4, 0, ""), (5, 1, ""), (16, 12, ""), (17, 12, "1 more stands"), (20, 12, "4 more stand")],
+)
+def test_the_panel_of_a_group_stays_short(
+    signed_in: Client, shop: Shop, count: int, in_details: int, more: str
+) -> None:
+    """What can be done with the first four stands in sight, twelve more are one click away, the rest in the history."""
+    group = shop.categories["kitchen"]
+    bought = [
+        InteractionFactory(shopper=shop.shopper, product=ProductFactory(title=f"Pan no. {number}", category=group))
+        for number in range(count)
+    ]
+    units = [evidence(row.product_id, [row]) for row in bought]
+    stated = contract(
+        shop.product("Rabbit night light"),
+        cause=Cause.HISTORY_GROUP,
+        reasons=(reason(*units, type=ReasonType.CATEGORY, category_id=group.pk),),
+    )
+    explanation = shop.shopper.slates.get(placement=Placement.HOME).explanation
+    explanation.contracts["contracts"][3] = pack(stated)
+    explanation.save()
+
+    response = signed_in.get(reverse("why", args=[first_id(shop).removesuffix("1") + "4"]))
+
+    html = response.content.decode()
+    acts = re.findall(r'action="/leave-out/"', html) or re.findall(rf'action="{reverse("leave_out")}"', html)
+    head, _, details = html.partition("<details>")
+    assert len(acts) == min(count, 16)
+    assert (head.count(reverse("leave_out")), details.count(reverse("leave_out"))) == (min(count, 4), in_details)
+    assert ("<details>" in html) == (count > 4)
+    assert "in My history" in html if more else "in My history" not in html
+    assert more in html
+    named = re.findall(r"Pan no\. \d+", re.sub(r"<div class=.acts.>.*?</div>", "", html, flags=re.DOTALL))
+    assert len(set(named)) == 4  # of the reason itself, the others are counted
 
 
 @pytest.mark.parametrize("wrong", ["0-1", "1-0", "1-21", "x", "99999999999999999999-1", "1", "-1-2"])

@@ -9,11 +9,15 @@ from dataclasses import replace
 from types import ModuleType
 
 import pytest
+from django.utils import translation
 from django.utils.translation import gettext, ngettext, pgettext
 
 from catalog.models import Product
+from explanations.absences import Absence, Ranked, WhyNot
 from explanations.contract import Cause, Contract, Counterfactual, Evidence, Reason, ReasonType, Status, Strength
-from explanations.phrasing import Phrased, lines, names, phrase, phrased, statements, text
+from explanations.moves import Moves
+from explanations.phrasing import Phrased, absences, lines, moves, names, phrase, phrased, statements, text
+from explanations.services import Recommendation
 from tests.factories import CategoryFactory, EventTypeFactory, ProductFactory
 from tests.worlds import contract, evidence, provenance, reason
 
@@ -66,7 +70,7 @@ def said(monkeypatch: pytest.MonkeyPatch) -> set[str]:
         heard.add(message)
         return pgettext(context, message)
 
-    for module in MODULES:
+    for module in (*MODULES, absences, moves):
         for name, recorder in {"_": one, "ngettext": many, "pgettext": within}.items():
             if hasattr(module, name):
                 monkeypatch.setattr(module, name, recorder)
@@ -159,11 +163,72 @@ def test_every_template_is_said_within_its_length_with_the_longest_titles(langua
         assert length(found.line, language) <= line_limit, found.line
         for sentence in sentences(found):
             assert length(sentence, language) <= panel_limit, sentence
-            assert not re.search(r"%\(|\{|\}| {2}|「」", sentence)
+            assert not re.search(r"%\(|\{|\}| {2}|「」|“”", sentence)
             assert "1 things" not in sentence
             assert "1 times" not in sentence
 
     assert said >= set().union(*(msgids(module) for module in MODULES))
+
+
+def absent(language: str) -> Iterator[WhyNot]:
+    """Every cause, with and without what the model says, for the longest title, an empty one, and a group."""
+    longest, nameless, *_ = (products(language)[pk] for pk in (1, 8))
+    last = Recommendation(id="1-10", rank=12_345, product=longest, score=1.0, probability=0.1, contract=contract(1))
+    ranks = [
+        Ranked(
+            rank=12_345,
+            candidates=98_765,
+            empty_rank=54_321,
+            is_candidate=is_candidate,
+            last_rank=11_111,
+            gap=gap,
+            parts=(),
+        )
+        for is_candidate, gap in itertools.product((True, False), (-12.345, 12.345))
+    ]
+    ranks.append(replace(ranks[0], last_rank=None, gap=None))
+    for absence, product, ranked in itertools.product(Absence, (longest, nameless), (None, *ranks)):
+        why = WhyNot(product=product, absence=absence, is_pending=False, ranked=ranked, last=last, place=9)
+        if absence is not Absence.LESS_OF_GROUP:
+            yield why
+        else:
+            yield replace(why, wish=CATEGORIES[1], is_wish_named=True)
+            yield replace(why, wish=CATEGORIES[1], is_wish_named=False)
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_every_answer_to_why_not_is_said_within_its_length_with_the_longest_titles(
+    language: str, said: set[str]
+) -> None:
+    limit = WORDS if language == "en" else 90
+
+    with translation.override(language):
+        for why in absent(language):
+            for sentence in (absences.cause_of(why), *absences.details_of(why)):
+                assert sentence
+                assert length(sentence, language) <= limit, sentence
+                assert not re.search(r"%\(|\{|\}| {2}|「」|“”", sentence)
+
+    assert said >= msgids(absences)
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_every_move_is_said_within_its_length_with_the_longest_titles(language: str, said: set[str]) -> None:
+    line_limit = WORDS if language == "en" else CHARACTERS
+    found = [
+        Moves(enters=((1, 10), (8, 1)), leaves=((1, 10), (77, 1)), moves=((1, 10, 9), (8, 1, 10))),
+        Moves(enters=((1, 1),), leaves=((1, 1),), moves=((1, 1, 2),)),
+        Moves(enters=(), leaves=(), moves=()),
+    ]
+
+    with translation.override(language):
+        for each in found:
+            for sentence in (moves.counted(each), *moves.said(each, products(language))):
+                assert sentence
+                assert length(sentence, language) <= line_limit, sentence
+                assert not re.search(r"%\(|\{|\}| {2}|「」|“”", sentence)
+
+    assert said >= msgids(moves)
 
 
 def test_there_are_some_forty_templates() -> None:
