@@ -25,6 +25,7 @@ from explanations.contract import (
 )
 from explanations.evidence import Units
 from explanations.explaining import Screened, Verified
+from explanations.methods.grouping import Groups, Kind
 from explanations.services import SHOWN
 from explanations.splitting import BIAS, POPULARITY, SplitArrays
 from explanations.verification import (
@@ -47,6 +48,11 @@ if TYPE_CHECKING:
     from explanations.engine import Context
 
 LEAST = math.log(1.05)  # what a reason costs at least, whatever the placebo floor
+GROUP_TYPES = {
+    Kind.CATEGORY: ReasonType.CATEGORY,
+    Kind.BASKET: ReasonType.BASKET,
+    Kind.ALIKE: ReasonType.ALIKE,
+}
 STEPS = (FULL, SINGLE, PAIR, TRIPLE)  # from everything to nothing but the rest
 POPULAR_RANK = 50  # with an empty history, or within the first hundredth of a large catalogue
 
@@ -57,6 +63,7 @@ class Findings:
 
     placement: Placement
     items_BK: Tensor
+    groups: Groups
     screened: Screened
     verified: Verified
     holds_BK3: Tensor  # which reasons may be shown
@@ -82,7 +89,8 @@ def contracts(shared: "Context", found: Findings, units: list[Units]) -> list[tu
         screened.screening.chosen_BK3.tolist(),
         screened.screening.removed_BK3.tolist(),
         screened.screening.opposing_BK2.tolist(),
-        screened.group.category_BK.tolist(),
+        screened.group.group_BK.tolist(),
+        _groups(found.groups),
         screened.moving.unit_BK.tolist(),
         screened.moving.category_BK.tolist(),
         found.verified.change_BK.tolist(),
@@ -95,6 +103,16 @@ def contracts(shared: "Context", found: Findings, units: list[Units]) -> list[tu
         strict=True,
     )
     return [_Row(shared, found, *row).contracts() for row in columns]
+
+
+def _groups(groups: Groups) -> list[list[tuple[Kind, int, list[int]]]]:
+    """[B][G] kind, key and lines."""
+    count, size = groups.kind_BG.shape
+    lines: list[list[list[int]]] = [[[] for _ in range(size)] for _ in range(count)]
+    for row, group, line in groups.lines_BGL.nonzero().tolist():
+        lines[row][group].append(line)
+    columns = zip(groups.kind_BG.tolist(), groups.key_BG.tolist(), lines, strict=True)
+    return [[(Kind(kind), key, own) for kind, key, own in zip(*row, strict=True)] for row in columns]
 
 
 def _by_product(by_type: dict[str, NDArray[np.float64]], shape: Sequence[int]) -> list[list[dict[str, float]]]:
@@ -118,7 +136,8 @@ class _Row(NamedTuple):
     chosen: list[list[int]]
     removed: list[list[int]]
     opposing: list[list[int]]
-    category: list[int]
+    group: list[int]
+    groups: list[tuple[Kind, int, list[int]]]
     moving_unit: list[int]
     moving_category: list[int]
     change: list[int]
@@ -135,7 +154,7 @@ class _Row(NamedTuple):
 
     def contract(self, k: int, runner_up: int | None) -> Contract:
         reasons = [self._reason(k, unit, e) for e, unit in enumerate(self.chosen[k]) if unit >= 0]
-        if self.category[k] and not any(self.holds[k]):
+        if self.group[k] >= 0 and not any(self.holds[k]):
             group = self._group(k)
             if group.is_verified:
                 reasons.append(group)
@@ -195,13 +214,16 @@ class _Row(NamedTuple):
         )
 
     def _group(self, k: int) -> Reason:
-        category = self.category[k]
-        members = [self.own.evidence(self.own.items.index(item)) for item in self._members(category)]
+        kind, key, lines = self.groups[self.group[k]]
+        members = self.own.evidence_of(lines)
+        if kind is Kind.ALIKE:  # the one that the others are like comes first
+            first = self._id(key)
+            members.sort(key=lambda unit: unit.product_id != first)
         delta = self.log_p[k][FULL] - self.log_p[k][GROUP]
         return Reason(
-            type=ReasonType.CATEGORY,
+            type=GROUP_TYPES[kind],
             evidence=tuple(members),
-            category_id=category,
+            category_id=key if kind is Kind.CATEGORY else None,
             delta=delta,
             rank_without=self.rank[k][GROUP],
             threshold=self.shared.floor,
@@ -225,7 +247,7 @@ class _Row(NamedTuple):
         if verified:
             if verified[0].type is ReasonType.REPEAT:
                 return Cause.BUY_AGAIN, Status.VERIFIED
-            if verified[0].type is ReasonType.CATEGORY:
+            if verified[0].type in GROUP_TYPES.values():
                 return Cause.HISTORY_GROUP, Status.VERIFIED
             return Cause.HISTORY, Status.VERIFIED
         if self.found.placement == Placement.BUY_AGAIN:

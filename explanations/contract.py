@@ -33,6 +33,7 @@ class ReasonType(StrEnum):
     INTERACTION = "interaction"  # all interactions with one product
     BASKET = "basket"  # everything bought at one moment
     CATEGORY = "category"  # everything from one group
+    ALIKE = "alike"  # the first, and what is nearly the same to the model
     CONTEXT_PRODUCT = "context_product"  # the product on this page
     REPEAT = "repeat"  # bought before, so many times
 

@@ -173,7 +173,7 @@ def batch_of(shared: Context, lines: ShopperLines, rows: Ints, *, padded_to: int
         reading=reading,
         evidence=units(cases, lines, shared.model.bundle, shared.codes),
         hashes=[_hash(cases, b) for b in range(len(rows))],
-        groups=grouping.groups(cases, shared.model.bundle.category_ids),
+        groups=grouping.groups(cases, shared.model.bundle.category_ids, shared.model.vectors_ID),
     )
 
 
@@ -223,6 +223,7 @@ def written(
     findings = assembly.Findings(
         placement=placement,
         items_BK=items_BK[:, :shown],
+        groups=batch.groups,
         screened=screened,
         verified=verified,
         holds_BK3=holds(verified.replay, REASONS_ALONE, shared.floor),

@@ -139,7 +139,7 @@ def verified(
     first = answered(rows, column_BK, found.candidates, asked, found.pool_BN[:, :LEADERS])
 
     stays_BK = first.rank_BKV[..., SINGLE] <= first.rank_BKV[..., FULL]
-    open_BK = ~holds(first, REASONS_ALONE, floor).any(-1) & (screen.group.category_BK > 0) & real_BK
+    open_BK = ~holds(first, REASONS_ALONE, floor).any(-1) & (screen.group.group_BK != NOTHING) & real_BK
     asked = Asked.nothing(visible.shape[:3])
     stays_BK = stays_BK & real_BK
     asked.rank_BKV[..., OTHER] = is_other_BK = stays_BK & (screen.moving.unit_BK != NOTHING)

@@ -16,6 +16,8 @@ POPULAR = 50  # the rank with an empty history up to which it is called popular,
 OF_REASON = {
     ReasonType.INTERACTION: Cause.HISTORY,
     ReasonType.CATEGORY: Cause.HISTORY_GROUP,
+    ReasonType.BASKET: Cause.HISTORY_GROUP,
+    ReasonType.ALIKE: Cause.HISTORY_GROUP,
     ReasonType.REPEAT: Cause.BUY_AGAIN,
 }
 

@@ -38,7 +38,7 @@ class Made(NamedTuple):
     ranked: Ranked
     screening: occlusion.Screening
     verified: Verified
-    category_BK: Tensor
+    group_BK: Tensor
     scoring_seconds: float
     seconds: float  # of all, scoring included
 
@@ -55,12 +55,12 @@ def explained(
     candidates = Candidates.of(allowed_BI, model.vectors_ID, offset_I, own(recommender, cases))
     found = explaining.ranked(state_BD, candidates, PRODUCTS)
     scored = time.perf_counter()
-    groups = grouping.groups(cases, model.bundle.category_ids)
+    groups = grouping.groups(cases, model.bundle.category_ids, model.vectors_ID)
     screened = explaining.screened(recommender, cases, groups, found, shared, shown=PRODUCTS)
     verified = explaining.verified(recommender, cases, found, screened, shared, floor=floor)
     ended = time.perf_counter()
-    category_BK = screened.group.category_BK
-    return Made(cases, shared, found, screened.screening, verified, category_BK, scored - began, ended - began)
+    group_BK = screened.group.group_BK
+    return Made(cases, shared, found, screened.screening, verified, group_BK, scored - began, ended - began)
 
 
 @torch.inference_mode()
@@ -69,7 +69,7 @@ def shares(made: Made, floor: float) -> dict[str, Tensor]:
     units, or one group, decide whether it keeps its place, and whether it stays on the list.
     """
     replayed, real_BK = made.verified.replay, made.ranked.exists_BK
-    group_BK = (made.category_BK > 0) & holds(replayed, slice(GROUP, GROUP + 1), floor).squeeze(-1)
+    group_BK = (made.group_BK != removal.NOTHING) & holds(replayed, slice(GROUP, GROUP + 1), floor).squeeze(-1)
     verified_BK = (holds(replayed, REASONS_ALONE, floor).any(-1) | group_BK) & real_BK
     change_BK = made.verified.change_BK
     moved_BK = (change_BK >= 0) & (made.verified.taker_BK > 0)

@@ -78,6 +78,7 @@ def _numbers(contract: Contract) -> Iterator[int]:
         yield len(contract.counterfactual.removed)
     for reason in (*contract.reasons, *contract.opposing):
         yield len(reason.evidence)
+        yield len(reason.evidence) - 1  # "and so many things like it"
         yield sum(unit.times for unit in reason.evidence)
         for rank in (reason.rank_without, reason.rank_only):
             yield rank or 1

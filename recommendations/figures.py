@@ -35,6 +35,7 @@ LABELS = {  # codes that metrics, summaries and contracts use
     "withheld": gettext_lazy("withheld"),
     "interaction": gettext_lazy("one thing"),
     "basket": gettext_lazy("one basket"),
+    "alike": gettext_lazy("things that are alike"),
     "category": gettext_lazy("one group"),
     "context_product": gettext_lazy("the product on the page"),
     "repeat": gettext_lazy("repeat purchase"),

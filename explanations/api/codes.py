@@ -27,6 +27,8 @@ REASON_TYPES = {
     ReasonType.INTERACTION: "everything the shopper did with one product",
     ReasonType.BASKET: "everything that was bought at one moment",
     ReasonType.CATEGORY: "everything from one category",
+    ReasonType.ALIKE: "everything that was done with the first product and with those that are nearly the same to the "
+    "model",
     ReasonType.CONTEXT_PRODUCT: "the product that is being viewed",
     ReasonType.REPEAT: "the shopper's earlier purchases of the same product",
 }

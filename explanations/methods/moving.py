@@ -1,4 +1,4 @@
-"""What is left out to move a product from its place: one unit if one suffices, else one group, each the smallest."""
+"""What is left out to move a product from its place: one unit if one suffices, else one category, each the smallest."""
 
 # B shoppers, K recommended products, U units, G groups, L lines.
 from typing import NamedTuple
@@ -6,7 +6,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from explanations.methods.grouping import Groups
+from explanations.methods.grouping import Groups, Kind
 from explanations.methods.removal import NOTHING, Cases
 
 MANY = 1 << 20  # lines: more than any history has
@@ -14,7 +14,7 @@ MANY = 1 << 20  # lines: more than any history has
 
 class Moving(NamedTuple):
     """`unit_BK`: -1 where the unit that comes first moves it already, or no single one does. `category_BK`: 0 where
-    one unit suffices, or no group does; `lines_BKL` are the group's.
+    one unit suffices, or no category does; `lines_BKL` are the category's.
     """
 
     unit_BK: Tensor
@@ -34,9 +34,10 @@ def smallest(cases: Cases, groups: Groups, first_BK: Tensor, rank_BUK: Tensor, r
     suffices_BK = rank_BUK.gather(1, first_BK.unsqueeze(1)).squeeze(1) > place_K
     unit_BK = _fewest(lines_BU, (rank_BUK > place_K) & (lines_BU > 0).unsqueeze(-1))
     unit_BK = unit_BK.masked_fill(suffices_BK, NOTHING)
-    group_BK = _fewest(groups.lines_BGL.sum(-1), (rank_BGK > place_K) & (groups.category_BG > 0).unsqueeze(-1))
+    is_category_BG = groups.kind_BG == Kind.CATEGORY
+    group_BK = _fewest(groups.lines_BGL.sum(-1), (rank_BGK > place_K) & is_category_BG.unsqueeze(-1))
     group_BK = group_BK.masked_fill(suffices_BK | (unit_BK != NOTHING), NOTHING)
-    category_BK = groups.category_BG.gather(1, group_BK.clamp(min=0)).masked_fill(group_BK == NOTHING, 0)
+    category_BK = groups.key_BG.gather(1, group_BK.clamp(min=0)).masked_fill(group_BK == NOTHING, 0)
     at_BKL = group_BK.clamp(min=0).unsqueeze(-1).expand(-1, -1, real_BL.shape[1])
     lines_BKL = groups.lines_BGL.gather(1, at_BKL) & (category_BK > 0).unsqueeze(-1)
     return Moving(unit_BK, category_BK, lines_BKL)

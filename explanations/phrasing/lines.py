@@ -72,6 +72,8 @@ def _because(reasons: list[Reason], names: Names) -> Line:
             return _because_of_basket(first.evidence, names)
         case ReasonType.CATEGORY:
             return _because_of_group(first, names)
+        case ReasonType.ALIKE:
+            return _because_of_alike(first.evidence, names)
         case ReasonType.CONTEXT_PRODUCT:
             return compose(_("Goes with %(title)s"), {"title": _title(first.evidence[0], names)})
         case ReasonType.REPEAT:
@@ -137,6 +139,30 @@ def _because_of_basket(units: tuple[Evidence, ...], names: Names) -> Line:
     if at is None:
         return compose(_("Because of %(count)s things you %(verb)s together"), slots)
     return compose(_("Because of %(count)s things you %(verb)s together on %(date)s"), slots)
+
+
+def _because_of_alike(units: tuple[Evidence, ...], names: Names) -> Line:
+    verb, more = names.verb(units), len(units) - 1
+    if more == 0:
+        return _because_of(units, names)
+    slots: Slots = {"verb": verb, "title": _title(units[0], names), "more": grouped(more)}
+    if verb:
+        return compose(
+            ngettext(
+                "Because you %(verb)s %(title)s and %(more)s thing like it",
+                "Because you %(verb)s %(title)s and %(more)s things like it",
+                more,
+            ),
+            slots,
+        )
+    return compose(
+        ngettext(
+            "Because of %(title)s and %(more)s thing like it in your history",
+            "Because of %(title)s and %(more)s things like it in your history",
+            more,
+        ),
+        slots,
+    )
 
 
 def _because_of_group(reason: Reason, names: Names) -> Line:

@@ -81,6 +81,8 @@ def _title(reason: Reason, named: tuple[Segment, ...], names: Names) -> str:
         return plain(compose(_("%(count)s things in %(group)s"), {"count": grouped(count), "group": group}))
     if reason.type is ReasonType.BASKET:
         return plain(compose(_("%(count)s things together"), {"count": grouped(count)}))
+    if reason.type is ReasonType.ALIKE:
+        return plain(compose(_("%(count)s things that are alike"), {"count": grouped(count)}))
     return plain(compose(_("%(count)s things in your history"), {"count": grouped(count)}))
 
 

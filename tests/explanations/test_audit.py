@@ -12,6 +12,7 @@ import torch
 from catalog.models import Interaction, Product, Shopper, User
 from catalog.services import exclude_history
 from explanations import assembly, audit, engine, fallback, publishing, verification, writing
+from explanations.assembly import GROUP_TYPES
 from explanations.contract import FORMAT, Reason, ReasonType, unpack
 from explanations.models import Audit, Explanation
 from explanations.slates import ExplainedSlate
@@ -154,10 +155,10 @@ def test_a_mask_that_forgets_all_but_one_line_fails(world: World, monkeypatch: p
 
 
 def groups() -> list[Reason]:
-    """What is claimed of several purchases of one category together."""
+    """What is claimed of several purchases together: of one category, of one basket, of things that are alike."""
     stored = Explanation.objects.filter(slate__shopper__isnull=False).values_list("contracts", flat=True)
     contracts = [unpack(packed) for one in stored for packed in one["contracts"]]
-    return [reason for one in contracts for reason in one.reasons if reason.type is ReasonType.CATEGORY]
+    return [reason for one in contracts for reason in one.reasons if reason.type in GROUP_TYPES.values()]
 
 
 @pytest.fixture
@@ -177,7 +178,9 @@ def test_true_groups_pass(world: World) -> None:
 
     found = audited()
 
-    assert len([reason for reason in groups() if reason.is_verified]) >= 10
+    verified = [reason.type for reason in groups() if reason.is_verified]
+    assert len(verified) >= 10
+    assert {ReasonType.CATEGORY, ReasonType.BASKET} <= set(verified)
     assert [code for code, (_, failed) in found.checks.items() if failed] == ["missing"]  # the single ones
     assert {one["found"].partition(" ")[0] for one in found.examples} == {"product"}
     assert found.moved_on == 0

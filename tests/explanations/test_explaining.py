@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from explanations import explaining
 from explanations.explaining import CHANGES, Ranked, Screened, Verified
-from explanations.methods.grouping import Groups, groups
+from explanations.methods.grouping import Groups, Kind, groups
 from explanations.methods.own import own
 from explanations.methods.reading import last_block
 from explanations.methods.removal import NOTHING, Cases, cases, read, states
@@ -56,7 +56,7 @@ class Explained:
         shared = read(model, self.cases)
         self.state_BD = states(model, self.cases, self.cases.real_BL.unsqueeze(1), shared)[:, 0]
         self.ranked: Ranked = explaining.ranked(self.state_BD, candidates, 6)
-        self.groups: Groups = groups(self.cases, CATEGORIES)
+        self.groups: Groups = groups(self.cases, CATEGORIES, self.vectors)
         self.screened: Screened = explaining.screened(model, self.cases, self.groups, self.ranked, shared, shown=SHOWN)
         self.verified: Verified = explaining.verified(
             model, self.cases, self.ranked, self.screened, shared, floor=FLOOR
@@ -109,9 +109,12 @@ class Explained:
             return []
         if ONLY_SINGLE <= variant < ONLY_SINGLE + 3:
             return [place for place in real if numbers[place] == chosen[variant - ONLY_SINGLE]]
-        if variant in (GROUP, LARGER):
-            found = self.screened.group if variant == GROUP else self.screened.moving
-            category = int(found.category_BK[row, k])
+        if variant == GROUP:
+            group = int(self.screened.group.group_BK[row, k])
+            out = self.groups.lines_BGL[row, group].tolist() if group != NOTHING else [False] * len(items)
+            return [place for place in real if not out[place]]
+        if variant == LARGER:
+            category = int(self.screened.moving.category_BK[row, k])
             return [place for place in real if CATEGORIES[items[place]] != category]
         gone = {
             SINGLE: chosen[:1],
@@ -182,7 +185,7 @@ def test_a_question_is_asked_where_a_claim_may_follow(seed: int, uses_repeats: b
         assert all(rank[SINGLE + e] > 0 and rank[ONLY_SINGLE + e] > 0 for e in reasons)
         lost = [log_p[FULL] - log_p[SINGLE + e] for e in reasons]
         held = [d >= FLOOR and (rank[SINGLE + e] > k + 1 or d >= CUT) for e, d in zip(reasons, lost, strict=True)]
-        assert (rank[GROUP] > 0) == (not any(held) and int(made.screened.group.category_BK[row, k]) > 0)
+        assert (rank[GROUP] > 0) == (not any(held) and int(made.screened.group.group_BK[row, k]) != NOTHING)
         moved = [variant for variant in CHANGES if rank[variant] > k + 1]
         assert int(made.verified.change_BK[row, k]) == (moved[0] if moved else -1)
         assert int(made.verified.taker_BK[row, k]) == (
@@ -220,8 +223,9 @@ def test_the_smallest_unit_or_group_that_moves_a_product_is_found(seed: int, blo
         assert int(moving.unit_BK[row, k]) == (NOTHING if is_first or not units else min(units)[1])
         kinds = [
             (sum(CATEGORIES[items[p]] == category for p in real), place, category)
-            for place, category in enumerate(groups.category_BG[row].tolist())
-            if category and moves([p for p in real if CATEGORIES[items[p]] != category])
+            for place, category in enumerate(groups.key_BG[row].tolist())
+            if groups.kind_BG[row, place] == Kind.CATEGORY
+            and moves([p for p in real if CATEGORIES[items[p]] != category])
         ]
         assert int(moving.category_BK[row, k]) == (0 if is_first or units or not kinds else min(kinds)[2])
 

@@ -47,7 +47,7 @@ def test_groups_that_are_lost_whole_are_missed(world: World, monkeypatch: pytest
     assert causes().count("history_group") == 0
     assert [code for code, (_, failed) in found.checks.items() if failed] == ["missing"]
     assert found.checks["missing"][1] >= 10
-    assert all(one["found"].startswith("group ") for one in found.examples)
+    assert {one["found"].partition(" ")[0] for one in found.examples} <= {"group", "basket", "alike"}
 
 
 def test_purchases_that_are_lost_whole_are_missed(world: World, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -88,6 +88,16 @@ def moment(*when: int) -> int:
             "Because of 3 things you bought together on 12 March 2011",
             "因为您在 2011 年 3 月 12 日一次购买过的 3 件商品",
         ),
+        (
+            [reason(*units(3), type=ReasonType.ALIKE)],
+            "Because you bought Vintage tin set and 2 things like it",
+            "因为您购买过「Vintage tin set」和 2 件与它相近的商品",
+        ),
+        (
+            [reason(*units(2, event_type="unheard_of"), type=ReasonType.ALIKE)],
+            "Because of Vintage tin set and 1 thing like it in your history",
+            "因为您的记录中有「Vintage tin set」和 1 件与它相近的商品",
+        ),
     ],
 )
 def test_a_verified_history_is_a_because(reasons: list[Reason], english: str, chinese: str) -> None:

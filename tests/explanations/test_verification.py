@@ -13,7 +13,7 @@ from explanations import fidelity
 from explanations.methods import occlusion, pools
 from explanations.methods.grouping import groups, strongest
 from explanations.methods.moving import Moving
-from explanations.methods.removal import Cases, cases, read, states, without
+from explanations.methods.removal import NOTHING, Cases, cases, read, states, without
 from explanations.verification import FULL, GROUP, PAIR, VARIANTS, Asked, Candidates, Replay, replay, variants
 from recommendations.ml.model import Recommender
 from tests.recommendations.ml.made import NOW, histories_of, random_model, random_shoppers
@@ -250,31 +250,25 @@ def test_screening_leaves_out_each_unit_and_names_first_what_costs_most(seed: in
 
 @few
 @given(st.integers(0, 10_000))
-def test_the_strongest_group_is_the_category_whose_removal_costs_most(seed: int) -> None:
+def test_the_strongest_group_is_the_one_whose_removal_costs_most(seed: int) -> None:
     made = Setting(seed)
     category_ids = np.asarray([0, *(10 + number % 3 for number in range(PRODUCTS))], np.int64)
     pool, _ = screened(made)
 
-    categories = groups(made.cases, category_ids)
-    found = strongest(
-        made.model, made.cases, categories, pool, made.vectors_ID[made.items_BK], made.offset_I[made.items_BK]
-    )
+    every = groups(made.cases, category_ids, made.vectors_ID)
+    found = strongest(made.model, made.cases, every, pool, made.vectors_ID[made.items_BK], made.offset_I[made.items_BK])
 
     for row, k in np.ndindex(*made.items_BK.shape):
-        item = int(made.items_BK[row, k])
-        units = [product for product in made.cases.unit_item_BU[row].tolist() if product]
-        counted = {c: sum(category_ids[u] == c for u in units) for c in (10, 11, 12)}
-        full = made.order(row, made.cases.real_BL[row])[2][item]
-        line_category = torch.from_numpy(category_ids)[made.cases.history.items_BL[row]]
+        item, real_L = int(made.items_BK[row, k]), made.cases.real_BL[row]
+        full = made.order(row, real_L)[2][item]
         lost = {
-            category: full - made.order(row, made.cases.real_BL[row] & (line_category != category))[2][item]
-            for category, count in counted.items()
-            if count >= 2
+            group: full - made.order(row, real_L & ~every.lines_BGL[row, group])[2][item]
+            for group in every.kind_BG[row].nonzero().flatten().tolist()
         }
-        best = max(lost, key=lambda category: lost[category], default=0)
-        if not best or lost[best] < -1e-4:
-            assert (int(found.category_BK[row, k]), bool(found.lines_BKL[row, k].any())) == (0, False)
+        best = max(lost, key=lambda group: lost[group], default=None)
+        if best is None or lost[best] < -1e-4:
+            assert (int(found.group_BK[row, k]), bool(found.lines_BKL[row, k].any())) == (NOTHING, False)
         elif lost[best] > 1e-4:
-            chosen = int(found.category_BK[row, k])
+            chosen = int(found.group_BK[row, k])
             assert abs(lost[chosen] - lost[best]) < 1e-4
-            assert torch.equal(found.lines_BKL[row, k], made.cases.real_BL[row] & (line_category == chosen))
+            assert torch.equal(found.lines_BKL[row, k], every.lines_BGL[row, chosen])
