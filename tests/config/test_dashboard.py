@@ -7,9 +7,11 @@ import pytest
 from catalog.models import Import, User
 from config import dashboard, diagnosis
 from config.diagnosis import Finding, Level
+from recommendations.foreign import import_version
 from recommendations.models import ModelVersion
 from tests import worlds
 from tests.factories import NOON, ImportFactory, ModelVersionFactory, RunFactory, ShardFactory, StaffFactory
+from tests.recommendations.situations import version_file
 
 
 @pytest.fixture
@@ -60,6 +62,16 @@ def test_alerts_name_what_failed_worst_first(staff: User) -> None:
     assert "1 shard is in trouble." in texts
     assert {alert.mend for alert in found} >= {"no column title"}
     assert shard.run.pk != ready.pk
+
+
+def test_what_came_from_another_shop_is_no_training_and_hides_none_that_failed(staff: User) -> None:
+    failed = ModelVersionFactory(state="failed", weights="", weights_checksum="", error="OutOfMemoryError")
+    import_version(file=version_file(), name="teas.safetensors", by=staff, at=NOON)
+
+    last = {figure.name: figure for figure in dashboard.figures(user=staff, at=NOON)}["Last training"]
+
+    assert (last.value, str(failed) in last.note) == ("failed", True)
+    assert [alert.mend for alert in dashboard.alerts(user=staff, at=NOON)] == ["OutOfMemoryError"]
 
 
 def test_a_training_that_no_worker_takes_is_an_alert(staff: User) -> None:

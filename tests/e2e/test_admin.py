@@ -11,8 +11,10 @@ from django.urls import reverse
 from django_celery_beat.models import CrontabSchedule, PeriodicTask
 from playwright.sync_api import Page, expect
 
+from recommendations.foreign import import_version
 from recommendations.models import Run, Shard
 from tests import factories, worlds
+from tests.recommendations.situations import version_file
 
 
 @pytest.fixture
@@ -46,6 +48,7 @@ def test_no_page_of_the_admin_breaks_the_policy(shop: worlds.Shop, staff_page: P
     pages = [
         reverse("admin:index"),
         reverse("admin:recommendations_modelversion_retrain"),
+        reverse("admin:recommendations_modelversion_upload"),
         reverse("admin:recommendations_modelversion_change", args=[shop.run.version_id]),
         reverse("admin:recommendations_run_change", args=[shop.run.pk]),
         reverse("admin:catalog_import_upload"),
@@ -75,11 +78,14 @@ def test_our_pages_of_the_admin_are_for_everybody(
     for number in (1, 2, 3):
         factories.TrainingEpochFactory(version=shop.run.version, number=number)
     rejection = factories.ImportRejectionFactory()
+    foreign = import_version(file=version_file(), name="teas.safetensors", by=None, at=factories.NOON)
     slate = shop.run.slates.filter(shopper=shop.shopper, placement="home").get()
     assert shop.run.version.snapshot is not None
     pages = {
         "index": reverse("admin:index"),
         "retrain": reverse("admin:recommendations_modelversion_retrain"),
+        "begin with": reverse("admin:recommendations_modelversion_upload"),
+        "foreign": reverse("admin:recommendations_modelversion_change", args=[foreign.pk]),
         "version": reverse("admin:recommendations_modelversion_change", args=[shop.run.version_id]),
         "run": reverse("admin:recommendations_run_change", args=[shop.run.pk]),
         "upload": reverse("admin:catalog_import_upload"),
