@@ -8,6 +8,7 @@ from torch import Tensor
 from torch.autograd.function import once_differentiable
 
 SCORES = 1 << 20  # held at a time: a stretch stays in the processor's cache
+ROWS = 32  # at least, whatever the catalogue: each stretch reads every product's vector and writes its slope
 
 
 class Scored(NamedTuple):
@@ -45,7 +46,7 @@ class Partition(torch.autograd.Function):
     ) -> Tensor:
         is_learning = any(ctx.needs_input_grad)
         rows, products = len(state_RD), len(vectors_ID)
-        stretch = max(1, SCORES // products)
+        stretch = max(ROWS, SCORES // products)
         state, vectors = state_RD.to(low), vectors_ID.to(low)
         slopes = [torch.zeros_like(x) for x in (state_RD, vectors_ID, bias_I, popularity_weight, value_P)]
         d_state, d_vectors, d_bias, d_popularity, d_value = slopes

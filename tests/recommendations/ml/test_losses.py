@@ -99,6 +99,7 @@ def test_the_whole_softmax_in_stretches_has_the_value_and_the_gradient_of_the_wh
     chance = torch.Generator().manual_seed(1)
     popularity, period = torch.rand(3, PRODUCTS + 1, generator=chance), torch.ones_like(batch.now_BQ)
     monkeypatch.setattr("recommendations.ml.partition.SCORES", rows * PRODUCTS)
+    monkeypatch.setattr("recommendations.ml.partition.ROWS", 1)
 
     loss, _ = next_basket_loss(model, batch, popularity_PI=popularity, period_BQ=period, negatives=0, low=low)
     found = slopes(model, loss)
