@@ -13,7 +13,7 @@ from django.utils.translation import gettext as _
 from catalog.models import User
 from recommendations import artifacts
 from recommendations.ml.exported import FORMAT, LONGEST, Exported, OtherFormat
-from recommendations.ml.tensor_files import BLOCK, Damaged, NotSuchAFile
+from recommendations.ml.tensor_files import Damaged, NotSuchAFile
 from recommendations.models import ModelVersion
 
 
@@ -81,8 +81,8 @@ def _read(file: "IO[bytes] | File[bytes]") -> Exported:
 
 
 def _checksum(file: "IO[bytes] | File[bytes]") -> str:
-    file.seek(0)
     digest = hashlib.sha256()
-    while part := file.read(BLOCK):
+    file.seek(0)
+    while part := file.read(1 << 20):
         digest.update(part)
     return digest.hexdigest()

@@ -1,23 +1,23 @@
-"""Arrays of numbers with a description in one file that holds nothing to run: the layout of safetensors, a checksum.
+"""Arrays of numbers with a description in one file that holds nothing to run: safetensors, with a checksum.
 
 Read without torch and without unpickling. Nothing of a file is trusted before all of it has been looked at.
 """
 
-# The file: 8 bytes (length of the header, little-endian), the header in JSON, then each array in order, row after row.
 import hashlib
 import json
+import shutil
+import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import IO, Any, NoReturn
 
 import numpy as np
 from numpy.typing import NDArray
+from safetensors import SafetensorError, safe_open
+from safetensors.numpy import save
 
 Floats = NDArray[np.float32]
-LONGEST_HEADER = 100 << 20  # as safetensors allows
-BLOCK = 1 << 20
-WORD = 4  # bytes of a number: 32-bit floats and nothing else
-DESCRIPTION, CHECKSUM = "because", "sha256"
+KEY = "because"  # one key of the metadata alone: several have no order, and equal contents should be equal bytes
 
 
 class NotSuchAFile(Exception):
@@ -38,93 +38,54 @@ class TensorFile:
 
 def write(file: IO[bytes], arrays: Mapping[str, Floats], description: Mapping[str, Any]) -> None:
     """Equal contents give equal bytes."""
-    entries: dict[str, Any] = {}
-    start = 0
-    for name, array in sorted(arrays.items()):
-        end = start + array.size * WORD
-        entries[name] = {"dtype": "F32", "shape": list(array.shape), "data_offsets": [start, end]}
-        start = end
-    parts = [np.ascontiguousarray(arrays[name], "<f4").tobytes() for name in entries]
-    said = json.dumps(description, ensure_ascii=False, sort_keys=True)
-    digest = _digest(said, entries)
-    for part in parts:
-        digest.update(part)
-    metadata = {DESCRIPTION: said, CHECKSUM: digest.hexdigest()}
-    header = json.dumps({"__metadata__": metadata, **entries}, ensure_ascii=False).encode()
-    header += b" " * (-len(header) % 8)  # numbers begin where processors like it
-    file.write(len(header).to_bytes(8, "little"))
-    file.write(header)
-    for part in parts:
-        file.write(part)
+    kept = {name: np.ascontiguousarray(array, "<f4").reshape(array.shape) for name, array in arrays.items()}
+    said = {"description": description, "sha256": _digest(description, kept)}
+    file.write(save(kept, {KEY: json.dumps(said, ensure_ascii=False, sort_keys=True)}))
 
 
 def read(file: IO[bytes]) -> TensorFile:
     """Raises NotSuchAFile or Damaged. Memory stays within the length of the file, whatever its header says."""
-    size = file.seek(0, 2)
-    file.seek(0)
-    length = int.from_bytes(file.read(8), "little")
-    if size < 8 or not 2 <= length <= LONGEST_HEADER:
-        raise NotSuchAFile
-    if 8 + length > size:
-        raise Damaged(f"its header ends beyond its {size} bytes")
-    header = _object(file.read(length))
-    metadata = header.pop("__metadata__", None)
-    if not isinstance(metadata, dict) or not all(isinstance(metadata.get(n), str) for n in (DESCRIPTION, CHECKSUM)):
-        raise NotSuchAFile
-    _check_entries(header, size - 8 - length)
-    digest = _digest(metadata[DESCRIPTION], header)
-    arrays = {}
-    for name, entry in header.items():
-        array = np.empty(entry["shape"], "<f4")
-        flat = array.reshape(-1)  # the same numbers, not a copy
-        for first in range(0, len(flat), BLOCK):
-            part = file.read(len(flat[first : first + BLOCK]) * WORD)
-            flat[first : first + BLOCK] = np.frombuffer(part, "<f4")
-            digest.update(part)
-        arrays[name] = array
-    if digest.hexdigest() != metadata[CHECKSUM]:
+    with tempfile.NamedTemporaryFile() as copy:
+        file.seek(0)
+        shutil.copyfileobj(file, copy)
+        copy.flush()
+        try:
+            with safe_open(copy.name, framework="numpy") as opened:
+                said = _said((opened.metadata() or {}).get(KEY))
+                for name in opened.keys():  # noqa: SIM118 - it is no dictionary
+                    if (kind := opened.get_slice(name).get_dtype()) != "F32":
+                        raise Damaged(f"{name[:80]!r} is of the type {kind}, not F32")
+                arrays = {name: opened.get_tensor(name) for name in opened.keys()}  # noqa: SIM118
+        except SafetensorError as error:
+            if "not fully covered" in str(error):
+                raise Damaged("its end is missing, or something stands behind it") from error
+            raise NotSuchAFile from error
+    if _digest(said["description"], arrays) != said["sha256"]:
         raise Damaged("its contents do not match its checksum")
     for name, array in arrays.items():
         if not np.isfinite(array).all():
             raise Damaged(f"{name} holds what is no number")
-    return TensorFile(description=_object(metadata[DESCRIPTION]), arrays=arrays)
+    return TensorFile(description=said["description"], arrays=arrays)
 
 
-def _check_entries(entries: Mapping[str, Any], size: int) -> None:
-    """Each array begins where the one before ends, and the last one ends the file."""
-    start = 0
-    for name, entry in entries.items():
-        shape = entry.get("shape") if isinstance(entry, dict) else None
-        if not isinstance(entry, dict) or entry.keys() != {"dtype", "shape", "data_offsets"}:
-            raise Damaged(f"{name[:80]!r} is no array")
-        if entry["dtype"] != "F32":
-            raise Damaged(f"{name[:80]!r} is of the type {str(entry['dtype'])[:20]!r}, not F32")
-        if not isinstance(shape, list) or not all(type(part) is int and 0 <= part <= size for part in shape):
-            raise Damaged(f"{name[:80]!r} has no shape that could be")
-        end = start + WORD
-        for part in shape[:4]:
-            end = start + (end - start) * part
-        if len(shape) > 4 or entry["data_offsets"] != [start, end] or end > size:
-            raise Damaged(f"{name[:80]!r} does not lie where it should")
-        start = end
-    if start != size:
-        raise Damaged(f"{size - start} bytes stand behind the last array")
-
-
-def _digest(description: str, entries: Mapping[str, Any]) -> "hashlib._Hash":
-    digest = hashlib.sha256(description.encode())
-    digest.update(json.dumps(entries, ensure_ascii=False, sort_keys=True).encode())
-    return digest
-
-
-def _object(text: bytes | str) -> dict[str, Any]:
+def _said(text: str | None) -> dict[str, Any]:
+    if text is None:
+        raise NotSuchAFile
     try:
         found = json.loads(text, parse_constant=_no_number)
     except (ValueError, RecursionError) as error:
-        raise Damaged("its header cannot be read") from error
-    if not isinstance(found, dict):
-        raise Damaged("its header is no object")
+        raise Damaged("its description cannot be read") from error
+    if not isinstance(found, dict) or not isinstance(found.get("description"), dict) or "sha256" not in found:
+        raise Damaged("its description is not one")
     return found
+
+
+def _digest(description: Mapping[str, Any], arrays: Mapping[str, Floats]) -> str:
+    shapes = {name: array.shape for name, array in arrays.items()}
+    digest = hashlib.sha256(json.dumps([description, shapes], ensure_ascii=False, sort_keys=True).encode())
+    for name in sorted(arrays):
+        digest.update(np.ascontiguousarray(arrays[name]).data)
+    return digest.hexdigest()
 
 
 def _no_number(text: str) -> NoReturn:
