@@ -1,13 +1,16 @@
 """Before a run goes live, staff see what it would change, on the lists that both runs have."""
 
+import re
 from typing import Any
 
 import pytest
 from django.contrib.auth.models import Permission
+from django.db import connection
 from django.test import Client
 from django.urls import reverse
 
 from catalog.models import Product, Shopper
+from explanations import comparison
 from explanations.comparison import Change, compare
 from explanations.contract import Cause, Contract, Status
 from explanations.models import Audit, VersionCheck
@@ -34,6 +37,22 @@ def runs(products: list[Product]) -> tuple[Run, Run]:
         explained_slate(run=run, contracts=[contract(products[0], cause=Cause.NOT_PERSONAL)])
     worlds.publish(live)
     return live, ready
+
+
+def test_the_lists_of_both_runs_are_found_by_index_whatever_is_known_of_a_new_run(runs: tuple[Run, Run]) -> None:
+    """Of a run that was just written the database has no statistics: it may take any plan that it can."""
+    live, ready = runs
+    values = {"before": live.pk, "after": ready.pk, "every": 1, "first": 10, "most": 10}
+
+    with connection.cursor() as cursor:
+        for name in ("seqscan", "hashjoin", "mergejoin", "bitmapscan"):
+            cursor.execute(f"SET LOCAL enable_{name} = off")
+        cursor.execute(f"EXPLAIN (FORMAT text) {comparison.COMPARE}", values)
+        plan = "\n".join(row for (row,) in cursor.fetchall())
+
+    for index, column in (("shopper", "shopper_id"), ("product", "context_product_id")):
+        assert f"one_current_slate_per_{index}" in plan
+        assert re.search(rf"Index Cond: .*\({column} = [ab](_\d)?\.{column}\)", plan), plan
 
 
 def because(product: Product, *named: Product, rank: int = 1) -> Contract:
