@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from django.db import connection
+from django.db.backends.utils import CursorWrapper
 
 from recommendations.models import Run, Slate
 
@@ -14,27 +15,20 @@ FIRST = 10  # products of a list that are compared
 MOST_SLATES = 5_000  # of the live run, about; of more, a sample that is the same each time
 MOST_CHANGED = 10  # lists that are named
 
-# 1. Slates of both runs for the same shopper, or the same product, in the same placement, found by the indexes of
-# these: nothing is known yet of a run that was just written, and the plan of any other join may take minutes. 2. What is
-# said of each of their products: the cause, and the strongest verified reason, which the line under the product begins
-# with. 3. How many of the first products both lists have, and how many of these stand there for another cause or first
-# reason.
+# The slates of one run, a sample of them. Those of two runs are matched in Python: nothing is known yet of a run that
+# was just written, and the plan that the database makes of a join may take minutes.
+SLATES = """
+SELECT id, placement, shopper_id, context_product_id, history_hash FROM recommendations_slate
+WHERE run_id = %(run)s AND superseded_at IS NULL AND (shopper_id IS NOT NULL OR context_product_id IS NOT NULL)
+    AND mod(hashint8(coalesce(shopper_id, context_product_id))::bigint & 2147483647, %(every)s) = 0
+"""
+# 1. What is said of each product of the pairs: the cause, and the strongest verified reason, which the line under the
+# product begins with. 2. How many of the first products both lists have, and how many of these stand there for another
+# cause or first reason.
 COMPARE = """
 WITH pairs AS MATERIALIZED (
-    SELECT a.id AS before_id, b.id AS after_id, a.placement, a.shopper_id, a.history_hash = b.history_hash AS is_same
-    FROM recommendations_slate a JOIN recommendations_slate b
-        ON b.run_id = %(after)s AND b.superseded_at IS NULL AND b.placement = a.placement
-        AND b.shopper_id = a.shopper_id
-    WHERE a.run_id = %(before)s AND a.superseded_at IS NULL AND a.shopper_id IS NOT NULL
-        AND mod(hashint8(a.shopper_id)::bigint & 2147483647, %(every)s) = 0
-    UNION ALL
-    SELECT a.id, b.id, a.placement, NULL, a.history_hash = b.history_hash
-    FROM recommendations_slate a JOIN recommendations_slate b
-        ON b.run_id = %(after)s AND b.superseded_at IS NULL AND b.placement = a.placement AND b.shopper_id IS NULL
-        AND b.context_product_id = a.context_product_id
-    WHERE a.run_id = %(before)s AND a.superseded_at IS NULL AND a.shopper_id IS NULL
-        AND a.context_product_id IS NOT NULL
-        AND mod(hashint8(a.context_product_id)::bigint & 2147483647, %(every)s) = 0
+    SELECT * FROM unnest(%(before)s::bigint[], %(after)s::bigint[], %(placements)s::text[], %(shoppers)s::bigint[],
+        %(same)s::boolean[]) AS p(before_id, after_id, placement, shopper_id, is_same)
 ), said AS MATERIALIZED (
     SELECT p.before_id, p.placement, side.is_after, made.place, (made.said->>'p')::bigint AS product_id,
         CASE WHEN made.said->>'st' = 'withheld' THEN 'withheld' ELSE made.said->>'c' END AS cause,
@@ -143,12 +137,12 @@ class Comparison:
 
 
 def compare(before: Run, after: Run) -> Comparison:
-    """What changes when `after` takes the place of `before`; one statement, bounded by MOST_SLATES."""
+    """What changes when `after` takes the place of `before`; three statements, bounded by MOST_SLATES."""
     slates = Slate.objects.filter(run=before, superseded_at=None).count()
     every = max(1, -(-slates // MOST_SLATES))
-    arguments = {"before": before.pk, "after": after.pk, "every": every, "first": FIRST, "most": MOST_CHANGED}
     with connection.cursor() as cursor:
-        cursor.execute(COMPARE, arguments)
+        pairs = _pairs(_slates(cursor, before, every), _slates(cursor, after, every))
+        cursor.execute(COMPARE, {**pairs, "first": FIRST, "most": MOST_CHANGED})
         (answer,) = cursor.fetchone()
     found: dict[str, Any] = json.loads(answer) if isinstance(answer, str) else answer
     changes = {name: Change(**dict(zip(_CHANGE, row, strict=True))) for name, row in (found["changes"] or {}).items()}
@@ -160,6 +154,28 @@ def compare(before: Run, after: Run) -> Comparison:
         reasons=_changed(found["reasons"]),
         every=every,
     )
+
+
+Slates = dict[tuple[str, int | None, int | None], tuple[int, str]]  # placement, shopper, product -> id, history
+
+
+def _slates(cursor: CursorWrapper, run: Run, every: int) -> Slates:
+    cursor.execute(SLATES, {"run": run.pk, "every": every})
+    return {
+        (placement, shopper, product): (pk, digest) for pk, placement, shopper, product, digest in cursor.fetchall()
+    }
+
+
+def _pairs(before: Slates, after: Slates) -> dict[str, list[Any]]:
+    """Slates of both for the same shopper, or the same product, in the same placement, as columns."""
+    shared = [key for key in before if key in after]
+    return {
+        "before": [before[key][0] for key in shared],
+        "after": [after[key][0] for key in shared],
+        "placements": [placement for placement, _, _ in shared],
+        "shoppers": [shopper for _, shopper, _ in shared],
+        "same": [before[key][1] == after[key][1] for key in shared],
+    }
 
 
 _CHANGE = ("slates", "shoppers", "same_history", "listed", "kept", "otherwise")
