@@ -3,7 +3,7 @@
 # I products, V values of an attribute, T kinds. Number 0 is padding everywhere.
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields
-from typing import IO, Any, Self
+from typing import IO, Any, Self, TypeGuard
 
 import numpy as np
 
@@ -59,8 +59,9 @@ class Exported:
         labels = said.get("labels")
         if not isinstance(labels, dict):
             raise Damaged("it does not say what the values of attributes are")
+        _names("attributes", list(labels))
         encoder = said.get("encoder")
-        if not isinstance(encoder, str):
+        if not _is_text(encoder):
             raise Damaged("it does not say what encoded its texts")
         made = cls(
             config=_config(said.get("config")),
@@ -118,8 +119,13 @@ def _config(said: Any) -> ModelConfig:
         raise Damaged(str(error)) from error
 
 
+def _is_text(said: Any) -> TypeGuard[str]:
+    """That a database keeps."""
+    return isinstance(said, str) and len(said) <= LONGEST and "\0" not in said
+
+
 def _names(what: str, said: Any, *, are_unique: bool = True) -> tuple[str, ...]:
-    if not isinstance(said, list) or not all(isinstance(name, str) and len(name) <= LONGEST for name in said):
+    if not isinstance(said, list) or not all(map(_is_text, said)):
         raise Damaged(f"its names of {what[:40]} are no list of texts")
     if are_unique and len(set(said)) != len(said):
         raise Damaged(f"its names of {what[:40]} are not told apart")
@@ -129,4 +135,6 @@ def _names(what: str, said: Any, *, are_unique: bool = True) -> tuple[str, ...]:
 def _origin(said: Any) -> dict[str, str]:
     if not isinstance(said, dict) or len(said) > 20:
         raise Damaged("it does not say where it comes from")
-    return {str(name)[:LONGEST]: str(value)[:LONGEST] for name, value in said.items()}
+    if not all(_is_text(name) and _is_text(value) for name, value in said.items()):
+        raise Damaged("where it comes from cannot be written down")
+    return said

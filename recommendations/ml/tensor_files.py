@@ -73,6 +73,7 @@ def _said(text: str | None) -> dict[str, Any]:
         raise NotSuchAFile
     try:
         found = json.loads(text, parse_constant=_no_number)
+        json.dumps(found, ensure_ascii=False).encode()  # halves of characters are no text
     except (ValueError, RecursionError) as error:
         raise Damaged("its description cannot be read") from error
     if not isinstance(found, dict) or not isinstance(found.get("description"), dict) or "sha256" not in found:

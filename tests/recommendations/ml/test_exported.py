@@ -133,6 +133,12 @@ def described(**changes: Any) -> io.BytesIO:
         ({"kinds": ["purchase -inf"]}, r"aims is \(3, 8\), not \(2, 8\)"),
         ({"encoder": None}, "what encoded its texts"),
         ({"origin": "Teas"}, "where it comes from"),
+        ({"origin": {"shop": "Te\0as"}}, "cannot be written down"),
+        ({"origin": {"sh\0op": "Teas"}}, "cannot be written down"),
+        ({"labels": {"brand": ["x", "y", "z"], "gr\0oup": ["cups", "bowls"]}}, "attributes are no list of texts"),
+        ({"encoder": "sm\0all"}, "what encoded its texts"),
+        ({"keys": ["a", "b", "c", "\0"]}, "no list of texts"),
+        ({"kinds": ["purchase -inf", "view\0 -inf"]}, "no list of texts"),
     ],
 )
 def test_a_description_that_does_not_fit_the_weights_is_told(changes: dict[str, Any], problem: str) -> None:

@@ -116,7 +116,18 @@ def test_a_header_that_lies_makes_nothing_large(entries: dict[str, object]) -> N
         read(made({"__metadata__": {"because": '{"description": {}, "sha256": "0"}'}, **entries}, b"1234"))
 
 
-@pytest.mark.parametrize("said", ["{x}", "[1]", "{}", '{"description": [], "sha256": "0"}', "[" * 100_000, "NaN"])
+@pytest.mark.parametrize(
+    "said",
+    [
+        "{x}",
+        "[1]",
+        "{}",
+        '{"description": [], "sha256": "0"}',
+        '{"description": {"a": "\\ud800"}, "sha256": "0"}',
+        "[" * 100_000,
+        "NaN",
+    ],
+)
 def test_a_description_that_cannot_be_read_is_told(said: str) -> None:
     with pytest.raises(Damaged, match="its description"):
         read(made({"__metadata__": {"because": said}, "a": entry([1], 0, 4)}, b"1234"))
