@@ -196,6 +196,7 @@ def erase_shopper(*, shopper: Shopper) -> None:
     if locked is None:  # somebody was faster
         return
     account = locked.user
+    import_string(settings.SHOPPER_ERASED)(shopper_id=locked.pk)
     locked.delete()
     if account is not None and not account.is_staff:
         account.delete()

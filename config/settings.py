@@ -306,6 +306,7 @@ SHOPPERS_CHANGED_TASK = "explanations.tasks.refresh_shoppers"
 SHOPPERS_CHANGED_QUEUE = "realtime"
 # And what forgets, in the same transaction, what is taken out of a shopper's history.
 HISTORY_WITHDRAWN = "explanations.withdrawal.withdraw"
+SHOPPER_ERASED = "explanations.recounts.ask"  # before the rows of one who is erased are gone
 # Likewise what computes a shard, and what follows when another run goes live.
 SHARD_TASK = "explanations.tasks.compute_shard"
 SHARD_QUEUE = "precompute"

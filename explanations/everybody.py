@@ -13,6 +13,7 @@ from django.db import connection
 
 from catalog.models import Import
 from explanations.contract import Cause, Contract, Reason, ReasonType, Status
+from explanations.models import Recount
 from explanations.plain import Flags, Floats, Past
 from explanations.tally import CLOSE, TIE, Claim, Frame
 from recommendations.models import Placement, Slate
@@ -113,6 +114,8 @@ def _beside(slate: Slate, contracts: list[Contract], frame: Frame) -> Iterator[t
     if bundle.companion_people is None or bundle.companion_buyers is None:
         yield 0, ("people", False, len(contracts), "nobody counted people")
         return
+    recount = Recount.objects.filter(product=slate.context_product_id).first()
+    withdrawn, has_too_few = (set(recount.companions), recount.is_too_few) if recount is not None else (set(), False)
     buyers = int(bundle.companion_buyers[context])
     yield 0, ("people", buyers > MORE_THAN, f"more than {MORE_THAN}", buyers)
     columns = zip(
@@ -124,9 +127,15 @@ def _beside(slate: Slate, contracts: list[Contract], frame: Frame) -> Iterator[t
     counted = {item: (log_p, people) for item, log_p, people in columns if item}
     kept = [item for item, (_, people) in counted.items() if frame.shown_I[item] and people >= FEWEST_TOGETHER]
     expected = [int(bundle.product_ids[item]) for item in kept[:LISTED]]
-    yield 0, ("order", list(slate.product_ids) == expected, list(slate.product_ids), expected)
+    still = [pk for pk in (int(bundle.product_ids[item]) for item in kept) if pk not in withdrawn][:LISTED]
+    listed = list(slate.product_ids)  # the second if it was computed after somebody was erased
+    yield 0, ("order", listed in (expected, still), listed, expected)
     at_large = _ranks_at_large(np.asarray(bundle.popularity_log_p, np.float64), frame.shown_I)
     for rank, contract in enumerate(contracts, start=1):
+        if contract.status is Status.WITHHELD and not contract.reasons:
+            is_gone = contract.product_id in withdrawn or has_too_few
+            yield rank, ("people", is_gone, "too few are left", contract.product_id)
+            continue
         item = number_of.get(contract.product_id, 0)
         log_p, people = counted.get(item, (-math.inf, 0))
         yield rank, ("people", people >= FEWEST_TOGETHER, f"at least {FEWEST_TOGETHER}", people)
@@ -169,7 +178,8 @@ def _ranks_at_large(popularity_I: Floats, shown_I: Flags) -> list[int]:
 def _enough_people(context_id: int, contracts: list[Contract], frame: Frame) -> Iterator[tuple[int, Claim]]:
     people = people_with(context_id, [contract.product_id for contract in contracts], frame)
     buyers = people.get(context_id, 0)
-    yield 0, ("people", buyers > MORE_THAN, f"more than {MORE_THAN}", f"{buyers} now")
+    is_any_shown = any(contract.status is not Status.WITHHELD for contract in contracts)
+    yield 0, ("people", buyers > MORE_THAN or not is_any_shown, f"more than {MORE_THAN}", f"{buyers} now")
     for rank, contract in enumerate(contracts, start=1):
         found = people.get(contract.product_id, 0)
         is_shown = contract.status is not Status.WITHHELD

@@ -10,7 +10,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from explanations import splitting
+from explanations import recounts, splitting
 from explanations.assembly import LEAST, POPULAR_RANK
 from explanations.contract import Cause, Contract, Evidence, Reason, ReasonType, Split, Status, Target
 from explanations.services import SHOWN
@@ -130,12 +130,18 @@ def similar(shared: "Context", *, first_id: int, last_id: int) -> Iterator[Expla
     ranks, shown = place.tolist(), shared.shown_I.numpy()
     if bundle.companion_people is None or bundle.companion_buyers is None:
         return
+    too_few = recounts.too_few(shared.run.version)
     for product_id, item in shared.model.number_of.items():
         buyers = int(bundle.companion_buyers[item])
         if not first_id <= product_id <= last_id or not shown[item] or buyers <= FEWEST_BUYERS:
             continue
+        gone = too_few.get(product_id, set())
+        if gone is None:
+            continue
         kept = (bundle.companions[item] > 0) & shown[bundle.companions[item]]
         kept &= bundle.companion_people[item] >= FEWEST_TOGETHER
+        if gone:
+            kept &= ~np.isin(bundle.product_ids[bundle.companions[item]], list(gone))
         items: Ints = bundle.companions[item][kept][:LONGEST_SLATE]
         log_p = bundle.companion_log_p[item][kept][:LONGEST_SLATE].astype(np.float64)
         if not len(items):

@@ -4,12 +4,12 @@ import math
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 
-from django.db.models import Q
+from django.db.models import Exists, F, OuterRef, Q
 
 from catalog.models import Category, Interaction, PartnerKey, Product, Shopper
 from catalog.services import NOT_INTERESTED, PURCHASE
 from explanations.contract import Contract, Reason, Shares, Status, unpack, unpack_provenance
-from explanations.models import Explanation
+from explanations.models import Explanation, Recount
 from explanations.wishes import Ranked, in_wished_order, wish_for, wished_less
 from recommendations.models import Placement, Slate
 from recommendations.models.runs import SlateQuerySet
@@ -65,7 +65,7 @@ def recommendations_for(
     slate, explanation = None, None
     is_personal = placement != Placement.PRODUCT and shopper is not None and shopper.is_personalised
     if placement == Placement.PRODUCT and context_product is not None:
-        slate, explanation = _explained(Slate.objects.for_product(context_product))
+        slate, explanation = _explained(_counted(Slate.objects.for_product(context_product)))
     elif is_personal and shopper is not None:
         slate, explanation = _explained(Slate.objects.for_shopper(shopper, placement))
     is_stale = bool(
@@ -143,8 +143,9 @@ def place_of(recommendation_id: str) -> tuple[int, int]:
 def find(*, recommendation_id: str, shopper: Shopper | None) -> tuple[Slate, Contract]:
     """A recommendation by its id, also a superseded one. Raises UnknownRecommendation."""
     slate_id, rank = place_of(recommendation_id)
+    is_uncounted = Exists(Recount.objects.pending().filter(product=OuterRef("slate__context_product")))
     explanation = (
-        Explanation.objects.filter(Q(slate__shopper=None) | Q(slate__shopper=shopper), slate_id=slate_id)
+        Explanation.objects.filter(Q(slate__shopper=None) | Q(slate__shopper=shopper), ~is_uncounted, slate_id=slate_id)
         .select_related("slate__run")
         .first()
     )
@@ -206,6 +207,15 @@ def visible_recommendation(*, recommendation_id: str, key: PartnerKey) -> Recomm
         raise UnknownRecommendation(recommendation_id)
     shopper = Shopper.objects.visible_to(key).filter(slates=int(slate_id)).first()
     return recommendation(recommendation_id=recommendation_id, shopper=shopper)
+
+
+def _counted(slates: SlateQuerySet) -> SlateQuerySet:
+    """Without what stands beside a product while it is counted whether enough people are left, or when none of it may.
+
+    See `recounts`.
+    """
+    is_uncounted = Exists(Recount.objects.pending().filter(product=OuterRef("context_product")))
+    return slates.filter(~is_uncounted).exclude(explanation__withheld=F("explanation__explained"))
 
 
 def _explained(slates: SlateQuerySet) -> tuple[Slate | None, Explanation | None]:

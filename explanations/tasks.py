@@ -3,7 +3,7 @@
 from celery import shared_task
 from django.utils import timezone
 
-from explanations import asking, precompute, refreshing
+from explanations import asking, precompute, recounts, refreshing
 from explanations.rewriting import store
 from recommendations import services
 
@@ -27,8 +27,15 @@ def refresh_shoppers(*, shopper_ids: list[int]) -> None:
 
 @shared_task
 def refresh_stale() -> None:
-    """Ask for a refresh of all whose slates are older than their history."""
+    """Ask for a refresh of all whose slates are older than their history, and count what was left uncounted."""
     refreshing.send_stale()
+    recounts.settle(at=timezone.now())
+
+
+@shared_task
+def recount() -> None:
+    """Withdraw what too few people are left of, since somebody was erased."""
+    recounts.settle(at=timezone.now())
 
 
 @shared_task

@@ -27,6 +27,10 @@ BESIDE = {1: 26, 2: 12, 3: 5, 4: 4}  # product number - 1: how many shoppers hav
 
 @pytest.fixture
 def world(monkeypatch: pytest.MonkeyPatch) -> World:
+    return companions_world(monkeypatch)
+
+
+def companions_world(monkeypatch: pytest.MonkeyPatch) -> World:
     """26 shoppers bought product 1, and beside it some others; what goes together is counted as training counts it."""
     monkeypatch.setattr("explanations.engine.timezone.now", lambda: NOON)
     made = World(shoppers=26)

@@ -1,0 +1,115 @@
+"""What stands beside a product tells of many people or is not shown: erasing somebody may leave too few.
+
+Counts were frozen with the version, so they do not know. In the transaction that erases, the products that were bought
+are marked, and nothing is shown beside them; then a worker counts again and withdraws what too few are left of.
+"""
+
+from collections import Counter
+from collections.abc import Collection
+from datetime import datetime
+
+from django.db import connection, transaction
+from django.utils import timezone
+
+from catalog.models import EventType, Import, Interaction
+from explanations.contract import Status
+from explanations.models import Explanation, Recount
+from recommendations.models import ModelVersion
+from recommendations.sending import send
+
+FEWEST_BUYERS = 20  # it must be more
+FEWEST_TOGETHER = 5
+TASK, QUEUE = "explanations.tasks.recount", "default"
+
+TOGETHER = """
+SELECT other.product_id, count(DISTINCT own.shopper_id)
+FROM catalog_interaction own JOIN catalog_interaction other ON other.shopper_id = own.shopper_id
+    AND other.occurred_at >= date_trunc('second', own.occurred_at)
+    AND other.occurred_at < date_trunc('second', own.occurred_at) + interval '1 second'
+WHERE own.product_id = %(product)s AND other.product_id = ANY(%(products)s)
+    AND own.event_type_id = ANY(%(types)s) AND other.event_type_id = ANY(%(types)s)
+    AND coalesce(own.source_id, 0) <> ALL(%(unfinished)s) AND coalesce(other.source_id, 0) <> ALL(%(unfinished)s)
+GROUP BY other.product_id
+"""
+
+
+def ask(*, shopper_id: int) -> None:
+    """Before a shopper is erased, in the same transaction: what was bought is to be counted again."""
+    bought = Interaction.objects.filter(shopper=shopper_id, event_type__is_target=True).order_by("product")
+    at = timezone.now()
+    rows = [Recount(product_id=pk, asked_at=at) for pk in bought.values_list("product", flat=True).distinct()]
+    if rows:
+        Recount.objects.bulk_create(
+            rows,
+            update_conflicts=True,
+            unique_fields=["product"],
+            update_fields=["asked_at", "counted_at"],
+            batch_size=1_000,
+        )
+        send(TASK, queue=QUEUE)
+
+
+def settle(*, at: datetime) -> int:
+    """Count what was asked for. How many products; those that another worker counts are left to it."""
+    count = 0
+    for product_id in Recount.objects.pending().order_by("pk").values_list("pk", flat=True):
+        count += _settle(product_id, at=at)
+    return count
+
+
+@transaction.atomic
+def _settle(product_id: int, *, at: datetime) -> bool:
+    row = Recount.objects.pending().select_for_update(skip_locked=True).filter(pk=product_id).first()
+    if row is None:
+        return False
+    explanations = list(
+        Explanation.objects.select_for_update(of=("self",))
+        .filter(slate__context_product=product_id, slate__shopper=None)
+        .order_by("pk")
+    )
+    listed = {packed["p"] for one in explanations for packed in one.contracts["contracts"]} | set(row.companions)
+    people = _people(product_id, listed | {product_id})
+    row.is_too_few = people[product_id] <= FEWEST_BUYERS
+    row.companions = sorted(pk for pk in listed if people[pk] < FEWEST_TOGETHER)
+    for explanation in explanations:
+        _withdraw(explanation, None if row.is_too_few else set(row.companions))
+    row.counted_at = at
+    row.save(update_fields=["counted_at", "is_too_few", "companions"])
+    return True
+
+
+def _people(product_id: int, products: Collection[int]) -> Counter[int]:
+    """How many shoppers have each in one basket with the product; of itself: how many have it at all."""
+    values: dict[str, int | list[int]] = {
+        "product": product_id,
+        "products": sorted(products),
+        "types": list(EventType.objects.filter(is_target=True).values_list("pk", flat=True)),
+        "unfinished": list(Import.objects.unfinished().values_list("pk", flat=True)),
+    }
+    with connection.cursor() as cursor:
+        cursor.execute(TOGETHER, values)
+        return Counter(dict(cursor.fetchall()))
+
+
+def _withdraw(explanation: Explanation, companions: Collection[int] | None) -> None:
+    """None: all of them. Ranks and ids keep their meaning."""
+    contracts = explanation.contracts["contracts"]
+    gone = [packed for packed in contracts if companions is None or packed["p"] in companions]
+    for packed in gone:
+        for field in ("r", "x"):  # reasons, counts
+            packed.pop(field, None)
+        packed["st"] = Status.WITHHELD.value
+    if gone:
+        statuses = Counter(packed["st"] for packed in contracts)
+        explanation.verified = statuses[Status.VERIFIED.value]
+        explanation.fallback = statuses[Status.FALLBACK.value]
+        explanation.withheld = statuses[Status.WITHHELD.value]
+        explanation.save(update_fields=["contracts", "verified", "fallback", "withheld"])
+
+
+def too_few(version: ModelVersion) -> dict[int, set[int] | None]:
+    """Product -> companions of too few people; None: it has too few itself. As far as the version does not know it."""
+    rows = Recount.objects.all()
+    if version.snapshot is not None:
+        rows = rows.filter(asked_at__gte=version.snapshot.created_at)
+    return {row.pk: None if row.is_too_few else set(row.companions) for row in rows.iterator()}
