@@ -26,9 +26,9 @@ def _template(why: WhyNot) -> str:
         case Absence.NOTHING_PUBLISHED:
             return _("No recommendations are published yet, so nothing is recommended to anybody.")
         case Absence.INACTIVE:
-            return _("%(title)s is not sold any more, and what is not sold is not recommended.")
+            return _("“%(title)s” is not sold any more, and what is not sold is not recommended.")
         case Absence.OUT_OF_STOCK:
-            return _("%(title)s is out of stock, and what is out of stock is not recommended.")
+            return _("“%(title)s” is out of stock, and what is out of stock is not recommended.")
         case Absence.SWITCHED_OFF:
             return _("Personalised is off: you see what everybody sees, and nothing is chosen for you.")
         case Absence.NO_HISTORY:
@@ -36,23 +36,23 @@ def _template(why: WhyNot) -> str:
         case Absence.NOT_COMPUTED:
             return _("Your own recommendations are not computed yet, so you see what everybody sees.")
         case Absence.SHOWN:
-            return _("%(title)s is recommended to you: it stands %(place)s in your list.")
+            return _("“%(title)s” is recommended to you: it stands %(place)s in your list.")
         case Absence.HIDDEN:
-            return _("You said “not interested” in %(title)s, so it is not shown.")
+            return _("You said “not interested” in “%(title)s”, so it is not shown.")
         case Absence.BOUGHT:
-            return _("You bought %(title)s already, and this list holds only what is new to you.")
+            return _("You bought “%(title)s” already, and this list holds only what is new to you.")
         case Absence.LESS_OF_GROUP if not why.is_wish_named:
-            return _("You wished for less of its group, so %(title)s stands lower than the list reaches.")
+            return _("You wished for less of its group, so “%(title)s” stands lower than the list reaches.")
         case Absence.LESS_OF_GROUP:
-            return _("You wished for less of %(group)s, so %(title)s stands lower than the list reaches.")
+            return _("You wished for less of %(group)s, so “%(title)s” stands lower than the list reaches.")
         case Absence.NO_REASON:
-            return _("%(title)s ranks high enough, but no reason for it that may be said passed its check.")
+            return _("“%(title)s” ranks high enough, but no reason for it that may be said passed its check.")
         case Absence.NOT_IN_VERSION:
-            return _("The model does not know %(title)s yet: it came after the last training.")
+            return _("The model does not know “%(title)s” yet: it came after the last training.")
         case Absence.PENDING:
-            return _("The model is being asked where it ranks %(title)s.")
+            return _("The model is being asked where it ranks “%(title)s”.")
         case Absence.RANKED_LOWER:
-            return _("Other products fit your history better than %(title)s.")
+            return _("Other products fit your history better than “%(title)s”.")
         case Absence.FAILED:
             return _("The model could not be asked at the moment. Please try again later.")
 
@@ -78,8 +78,8 @@ def details_of(why: WhyNot) -> tuple[str, ...]:
         slots["last_rank"] = ordinal(ranked.last_rank)
         slots["gap"] = f"{abs(ranked.gap):.2f}"
         said.append(
-            _("The last one shown is %(last)s, which the model ranks %(last_rank)s; its score is %(gap)s higher.")
+            _("The last one shown is “%(last)s”, which the model ranks %(last_rank)s; its score is %(gap)s higher.")
             if ranked.gap < 0
-            else _("The last one shown is %(last)s, which the model ranks %(last_rank)s; its score is %(gap)s lower.")
+            else _("The last one shown is “%(last)s”, which the model ranks %(last_rank)s; its score is %(gap)s lower.")
         )
     return tuple(plain(compose(sentence, slots)) for sentence in said)

@@ -75,7 +75,7 @@ def _because(reasons: list[Reason], names: Names) -> Line:
         case ReasonType.ALIKE:
             return _because_of_alike(first.evidence, names)
         case ReasonType.CONTEXT_PRODUCT:
-            return compose(_("Goes with %(title)s"), {"title": _title(first.evidence[0], names)})
+            return compose(_("Goes with “%(title)s”"), {"title": _title(first.evidence[0], names)})
         case ReasonType.REPEAT:
             return _repeat(first, names)
 
@@ -91,22 +91,22 @@ def _because_of(units: tuple[Evidence, ...], names: Names) -> Line:
     if more == 1:
         return _because_of_two(units[0], units[1], names)
     if more == 0 and verb:
-        return compose(_("Because you %(verb)s %(title)s"), slots)
+        return compose(_("Because you %(verb)s “%(title)s”"), slots)
     if more == 0:
-        return compose(_("Because of %(title)s in your history"), slots)
+        return compose(_("Because of “%(title)s” in your history"), slots)
     if verb:
         return compose(
             ngettext(
-                "Because you %(verb)s %(title)s and %(more)s other thing",
-                "Because you %(verb)s %(title)s and %(more)s other things",
+                "Because you %(verb)s “%(title)s” and %(more)s other thing",
+                "Because you %(verb)s “%(title)s” and %(more)s other things",
                 more,
             ),
             slots,
         )
     return compose(
         ngettext(
-            "Because of %(title)s and %(more)s other thing in your history",
-            "Because of %(title)s and %(more)s other things in your history",
+            "Because of “%(title)s” and %(more)s other thing in your history",
+            "Because of “%(title)s” and %(more)s other things in your history",
             more,
         ),
         slots,
@@ -122,10 +122,10 @@ def _because_of_two(first: Evidence, second: Evidence, names: Names) -> Line:
         "second_verb": names.verb((second,)),
     }
     if slots["verb"]:
-        return compose(_("Because you %(verb)s %(title)s and %(other)s"), slots)
+        return compose(_("Because you %(verb)s “%(title)s” and “%(other)s”"), slots)
     if slots["first_verb"] and slots["second_verb"]:
-        return compose(_("Because you %(first_verb)s %(title)s and %(second_verb)s %(other)s"), slots)
-    return compose(_("Because of %(title)s and %(other)s in your history"), slots)
+        return compose(_("Because you %(first_verb)s “%(title)s” and %(second_verb)s “%(other)s”"), slots)
+    return compose(_("Because of “%(title)s” and “%(other)s” in your history"), slots)
 
 
 def _because_of_basket(units: tuple[Evidence, ...], names: Names) -> Line:
@@ -149,16 +149,16 @@ def _because_of_alike(units: tuple[Evidence, ...], names: Names) -> Line:
     if verb:
         return compose(
             ngettext(
-                "Because you %(verb)s %(title)s and %(more)s thing like it",
-                "Because you %(verb)s %(title)s and %(more)s things like it",
+                "Because you %(verb)s “%(title)s” and %(more)s thing like it",
+                "Because you %(verb)s “%(title)s” and %(more)s things like it",
                 more,
             ),
             slots,
         )
     return compose(
         ngettext(
-            "Because of %(title)s and %(more)s thing like it in your history",
-            "Because of %(title)s and %(more)s things like it in your history",
+            "Because of “%(title)s” and %(more)s thing like it in your history",
+            "Because of “%(title)s” and %(more)s things like it in your history",
             more,
         ),
         slots,
@@ -190,7 +190,7 @@ def _goes_with(contract: Contract, names: Names) -> Line:
     if context is None:
         return compose(_("Similar to what you are viewing"), {})
     slots: Slots = {"title": names.product(context, characters=36 if is_chinese() else 48)}
-    return compose(_("Goes with %(title)s"), slots)
+    return compose(_("Goes with “%(title)s”"), slots)
 
 
 def _again(contract: Contract, names: Names) -> Line:

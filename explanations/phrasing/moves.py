@@ -7,7 +7,7 @@ from django.utils.translation import ngettext, pgettext
 
 from catalog.models import Product
 from explanations.moves import Moves
-from explanations.phrasing.text import compose, ordinal, plain, short_title
+from explanations.phrasing.text import Segment, compose, ordinal, plain, short_title
 
 TITLE_CHARACTERS = 40
 
@@ -28,24 +28,24 @@ def counted(found: Moves) -> str:
 def said(found: Moves, products: Mapping[int, Product]) -> list[str]:
     """One line a product: what leaves, what enters, what moves."""
 
-    def title(product_id: int) -> str:
+    def title(product_id: int) -> Segment:
         product = products.get(product_id)
         if product is None:
-            return _("a product that is no longer here")
-        return short_title(product, characters=TITLE_CHARACTERS)
+            return Segment(text=_("a product that is no longer here"), is_title=False)
+        return Segment(text=short_title(product, characters=TITLE_CHARACTERS))
 
     lines = [
-        plain(compose(_("leaves: %(title)s, which stood %(place)s"), {"title": title(pk), "place": ordinal(place)}))
+        plain(compose(_("leaves: “%(title)s”, which stood %(place)s"), {"title": title(pk), "place": ordinal(place)}))
         for pk, place in found.leaves
     ]
     lines += [
-        plain(compose(_("enters: %(title)s, as %(place)s"), {"title": title(pk), "place": ordinal(place)}))
+        plain(compose(_("enters: “%(title)s”, as %(place)s"), {"title": title(pk), "place": ordinal(place)}))
         for pk, place in found.enters
     ]
     lines += [
         plain(
             compose(
-                _("moves: %(title)s, from %(before)s to %(after)s"),
+                _("moves: “%(title)s”, from %(before)s to %(after)s"),
                 {"title": title(pk), "before": ordinal(before), "after": ordinal(after)},
             )
         )

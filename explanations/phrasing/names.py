@@ -41,9 +41,9 @@ class Names:
     def product(self, product_id: int, *, characters: int) -> Segment:
         product = self.products.get(product_id)
         if product is None:
-            return Segment(text=_("a product that is no longer here"))
+            return Segment(text=_("a product that is no longer here"), is_title=False)
         if self._is_sensitive(product.category_id):
-            return Segment(text=_("a product that is not named here"))
+            return Segment(text=_("a product that is not named here"), is_title=False)
         title = short_title(product, characters=characters)
         return Segment(text=title, product=product if product.is_active else None)
 

@@ -107,21 +107,22 @@ def _without(change: Counterfactual) -> str:
     number = min(len(change.removed), 3)
     if change.strength is Strength.LEAVES_LIST:
         return {
-            1: _("Without %(first)s it would leave this list: it would be %(rank)s."),
-            2: _("Without %(first)s and %(second)s it would leave this list: it would be %(rank)s."),
-            3: _("Without %(first)s, %(second)s and %(third)s it would leave this list: it would be %(rank)s."),
+            1: _("Without “%(first)s” it would leave this list: it would be %(rank)s."),
+            2: _("Without “%(first)s” and “%(second)s” it would leave this list: it would be %(rank)s."),
+            3: _("Without “%(first)s”, “%(second)s” and “%(third)s” it would leave this list: it would be %(rank)s."),
         }[number]
     if change.replacement_id is None:
         return {
-            1: _("Without %(first)s it would lose its place and be %(rank)s."),
-            2: _("Without %(first)s and %(second)s it would lose its place and be %(rank)s."),
-            3: _("Without %(first)s, %(second)s and %(third)s it would lose its place and be %(rank)s."),
+            1: _("Without “%(first)s” it would lose its place and be %(rank)s."),
+            2: _("Without “%(first)s” and “%(second)s” it would lose its place and be %(rank)s."),
+            3: _("Without “%(first)s”, “%(second)s” and “%(third)s” it would lose its place and be %(rank)s."),
         }[number]
     return {
-        1: _("Without %(first)s, %(replacement)s would take its place; it would be %(rank)s."),
-        2: _("Without %(first)s and %(second)s, %(replacement)s would take its place; it would be %(rank)s."),
+        1: _("Without “%(first)s”, “%(replacement)s” would take its place; it would be %(rank)s."),
+        2: _("Without “%(first)s” and “%(second)s”, “%(replacement)s” would take its place; it would be %(rank)s."),
         3: _(
-            "Without %(first)s, %(second)s and %(third)s, %(replacement)s would take its place; it would be %(rank)s."
+            "Without “%(first)s”, “%(second)s” and “%(third)s”, “%(replacement)s” would take its place; "
+            "it would be %(rank)s."
         ),
     }[number]
 
@@ -134,9 +135,9 @@ def _without_group(change: Counterfactual, *, is_named: bool) -> str:
         return _("Without %(count)s things of one kind it would leave this list: it would be %(rank)s.")
     if is_named:
         return _(
-            "Without the %(count)s things from %(group)s, %(replacement)s would take its place; it would be %(rank)s."
+            "Without the %(count)s things from %(group)s, “%(replacement)s” would take its place; it would be %(rank)s."
         )
-    return _("Without %(count)s things of one kind, %(replacement)s would take its place; it would be %(rank)s.")
+    return _("Without %(count)s things of one kind, “%(replacement)s” would take its place; it would be %(rank)s.")
 
 
 def _band(band: Band) -> str:
@@ -154,7 +155,7 @@ def _chance(contract: Contract, names: Names) -> str:
     if context is not None:
         slots["title"] = names.product(context, characters=TITLE_CHARACTERS)
         if contract.extra.get("beside", 0) <= COUNTED_PEOPLE:  # a share of few people would tell what each of them did
-            return plain(compose(_("%(band)s: too few people have bought %(title)s to say a share."), slots))
+            return plain(compose(_("%(band)s: too few people have bought “%(title)s” to say a share."), slots))
     return plain(compose(_chance_of(contract.target.probability, slots, in_baskets=context is not None), slots))
 
 
@@ -162,20 +163,20 @@ def _chance_of(probability: float, slots: dict[str, str | int | Segment], *, in_
     """The sentence for a probability, no more exact than it is; adds its `count` to the slots."""
     if probability < 0.001:
         if in_baskets:
-            return _("%(band)s: fewer than 1 in 1,000 baskets with %(title)s holds this too.")
+            return _("%(band)s: fewer than 1 in 1,000 baskets with “%(title)s” holds this too.")
         return _("%(band)s: of recommendations scored like this, fewer than 1 in 1,000 is in the next basket.")
     if probability >= 0.95:
         if in_baskets:
-            return _("%(band)s: more than 9 in 10 baskets with %(title)s hold this too.")
+            return _("%(band)s: more than 9 in 10 baskets with “%(title)s” hold this too.")
         return _("%(band)s: of recommendations scored like this, more than 9 in 10 are in the next basket.")
     if probability >= 0.3:
         slots["count"] = max(3, min(9, round(probability * 10)))
         if in_baskets:
-            return _("%(band)s: about %(count)s in 10 baskets with %(title)s hold this too.")
+            return _("%(band)s: about %(count)s in 10 baskets with “%(title)s” hold this too.")
         return _("%(band)s: of recommendations scored like this, about %(count)s in 10 are in the next basket.")
     slots["count"] = grouped(_rounded(1 / probability))
     if in_baskets:
-        return _("%(band)s: about 1 in %(count)s baskets with %(title)s holds this too.")
+        return _("%(band)s: about 1 in %(count)s baskets with “%(title)s” holds this too.")
     return _("%(band)s: of recommendations scored like this, about 1 in %(count)s is in the next basket.")
 
 

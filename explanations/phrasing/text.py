@@ -29,6 +29,7 @@ class Segment:
     text: str
     product: Product | None = None
     slot: str = ""
+    is_title: bool = True  # False: it says that there is none to name, and is not quoted as one
 
 
 def plain(segments: Iterable[Segment]) -> str:
@@ -38,16 +39,19 @@ def plain(segments: Iterable[Segment]) -> str:
 
 def compose(template: str, slots: Mapping[str, str | int | Segment]) -> tuple[Segment, ...]:
     """Fill `%(name)s` slots. What is filled in is never read as a template again."""
-    segments: list[Segment] = []
+    pieces: list[Segment] = []
     for number, piece in enumerate(SLOT.split(template)):
         if number % 2:
-            value, slot = slots[piece], piece
-            segment = replace(value, slot=slot) if isinstance(value, Segment) else Segment(text=str(value), slot=slot)
+            value = slots[piece]
+            segment = value if isinstance(value, Segment) else Segment(text=str(value))
+            pieces.append(replace(segment, slot=piece))
         else:
-            segment = Segment(text=piece.replace("%%", "%"))
-        if segment.text:
-            segments.append(segment)
-    return tuple(segments)
+            pieces.append(Segment(text=piece.replace("%%", "%")))
+    for before, segment, after in zip(range(len(pieces)), pieces[1:], range(2, len(pieces)), strict=False):
+        if not segment.is_title:
+            pieces[before] = replace(pieces[before], text=pieces[before].text.removesuffix("“").removesuffix("「"))
+            pieces[after] = replace(pieces[after], text=pieces[after].text.removeprefix("”").removeprefix("」"))
+    return tuple(segment for segment in pieces if segment.text)
 
 
 def clean(title: str) -> str:

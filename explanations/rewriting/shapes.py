@@ -48,6 +48,8 @@ def _english(core: str) -> str:
 
 
 def _word(token: str) -> str:
+    if "[" in token:  # a title may be quoted or not
+        return f"“?{re.escape(token.strip('“”'))}”?"
     same = next((words for words in SAME["en"] if token.lower() in words), frozenset({token}))
     return f"(?:{'|'.join(re.escape(word) for word in sorted(same))})"
 

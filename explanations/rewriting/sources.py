@@ -13,6 +13,7 @@ from explanations.contract import Cause, Contract, Status, pack
 from explanations.phrasing.text import Segment
 
 PLACEHOLDER = re.compile(r"\[(\w+)\]")
+QUOTED = re.compile(r"“(\[\w+\])”")  # titles are quoted when the line is put together, whether the model did it or not
 VERBS = {"verb", "first_verb", "second_verb"}  # what was done stays in words, which must come back
 REASONS = (Cause.HISTORY, Cause.HISTORY_GROUP)  # verified ones are a "because"
 FACTS = (Cause.BUY_AGAIN, Cause.VIEWED_PRODUCT)  # true, and not a cause
@@ -35,7 +36,7 @@ class Source:
     """A line of the templates."""
 
     language: str
-    text: str  # Because you bought [title] and [other]
+    text: str  # Because you bought [title] and [other], without the quotes of a title
     is_causal: bool
 
 
@@ -48,13 +49,16 @@ def source_of(contract: Contract, segments: Sequence[Segment], *, language: str)
     words = [segment.text for segment in segments if segment.slot in VERBS or not segment.slot]
     if not any(segment.slot for segment in segments) or any("[" in word for word in words):
         return None
-    return Source(language=language, text="".join(said), is_causal=is_causal)
+    return Source(language=language, text=QUOTED.sub(r"\1", "".join(said)), is_causal=is_causal)
 
 
 def filled(text: str, segments: Sequence[Segment]) -> tuple[Segment, ...]:
     """The rewritten line with what its placeholders stand for now."""
     by_slot = {segment.slot: segment for segment in segments if segment.slot}
-    pieces = PLACEHOLDER.split(text)
+    template = "".join(f"[{segment.slot}]" if segment.slot else segment.text for segment in segments)
+    quoted = set(QUOTED.findall(template))
+    text = QUOTED.sub(r"\1", text)
+    pieces = PLACEHOLDER.split(PLACEHOLDER.sub(lambda found: f"“{found[0]}”" if found[0] in quoted else found[0], text))
     found = [by_slot[piece] if number % 2 else Segment(text=piece) for number, piece in enumerate(pieces)]
     return tuple(segment for segment in found if segment.text)
 

@@ -27,7 +27,7 @@ from catalog.services import (
 )
 from catalog.visitors import shopper_of
 from explanations import impressions
-from explanations.phrasing.text import clean, isolated, shorten
+from explanations.phrasing.text import short_group, short_title
 from explanations.undo import undo_tags
 from explanations.wishes import LOWERED_BY
 
@@ -64,7 +64,7 @@ def _group(request: HttpRequest) -> Category:
 
 
 def _title(product: Product) -> str:
-    return isolated(shorten(clean(product.name) or product.external_id, characters=48))
+    return short_title(product, characters=48)
 
 
 @by_shopper
@@ -77,7 +77,7 @@ def not_interested(request: HttpRequest, shopper: Shopper) -> HttpResponse:
         at=timezone.now(),
         recommendation=request.POST.get("recommendation", "")[:LONGEST_ID],
     )
-    text = _("%(title)s is not shown any more.") % {"title": _title(product)}
+    text = _("“%(title)s” is not shown any more.") % {"title": _title(product)}
     messages.success(request, text, extra_tags=undo_tags(act="show_again", number=product.pk))
     return redirect(back_from(request))
 
@@ -86,7 +86,7 @@ def not_interested(request: HttpRequest, shopper: Shopper) -> HttpResponse:
 def show_product_again(request: HttpRequest, shopper: Shopper) -> HttpResponse:
     product = _product(request)
     show_again(shopper=shopper, product=product, at=timezone.now())
-    messages.success(request, _("%(title)s may be shown again.") % {"title": _title(product)})
+    messages.success(request, _("“%(title)s” may be shown again.") % {"title": _title(product)})
     return redirect(back_from(request))
 
 
@@ -96,10 +96,10 @@ def leave_out(request: HttpRequest, shopper: Shopper) -> HttpResponse:
     product = _product(request)
     excluded = exclude_history(shopper=shopper, product=product, at=timezone.now())
     if excluded:
-        text = _("%(title)s is not used for your recommendations any more.") % {"title": _title(product)}
+        text = _("“%(title)s” is not used for your recommendations any more.") % {"title": _title(product)}
         messages.success(request, text, extra_tags=undo_tags(act="use_again", number=product.pk))
     else:
-        messages.info(request, _("%(title)s was not used.") % {"title": _title(product)})
+        messages.info(request, _("“%(title)s” was not used.") % {"title": _title(product)})
     return redirect(back_from(request))
 
 
@@ -108,11 +108,11 @@ def gift(request: HttpRequest, shopper: Shopper) -> HttpResponse:
     """ "It was a gift": it says nothing of the shopper, so it is not used; it stays bought."""
     product = _product(request)
     if exclude_history(shopper=shopper, product=product, at=timezone.now(), is_gift=True):
-        text = _("%(title)s was a gift: it is not used for your recommendations any more.")
+        text = _("“%(title)s” was a gift: it is not used for your recommendations any more.")
         tags = undo_tags(act="use_again", number=product.pk)
         messages.success(request, text % {"title": _title(product)}, extra_tags=tags)
     else:
-        messages.info(request, _("%(title)s was not used.") % {"title": _title(product)})
+        messages.info(request, _("“%(title)s” was not used.") % {"title": _title(product)})
     return redirect(back_from(request))
 
 
@@ -123,7 +123,7 @@ def less_of(request: HttpRequest, shopper: Shopper) -> HttpResponse:
     less_of_group(shopper=shopper, category=group, at=timezone.now())
     text = _("From now on, %(places)s other products go ahead of each product of %(group)s.")
     tags = undo_tags(act="as_much_of", field="group", number=group.pk)
-    messages.success(request, text % {"group": isolated(clean(group.name)), "places": LOWERED_BY}, extra_tags=tags)
+    messages.success(request, text % {"group": short_group(group.name), "places": LOWERED_BY}, extra_tags=tags)
     return redirect(back_from(request))
 
 
@@ -131,7 +131,7 @@ def less_of(request: HttpRequest, shopper: Shopper) -> HttpResponse:
 def as_much_of(request: HttpRequest, shopper: Shopper) -> HttpResponse:
     group = _group(request)
     as_much_of_group(shopper=shopper, category=group)
-    messages.success(request, _("Products of %(group)s stand where they did.") % {"group": isolated(clean(group.name))})
+    messages.success(request, _("Products of %(group)s stand where they did.") % {"group": short_group(group.name)})
     return redirect(back_from(request))
 
 
@@ -139,7 +139,7 @@ def as_much_of(request: HttpRequest, shopper: Shopper) -> HttpResponse:
 def use_again(request: HttpRequest, shopper: Shopper) -> HttpResponse:
     product = _product(request)
     include_history(shopper=shopper, product=product, at=timezone.now())
-    messages.success(request, _("%(title)s is used again.") % {"title": _title(product)})
+    messages.success(request, _("“%(title)s” is used again.") % {"title": _title(product)})
     return redirect(back_from(request))
 
 

@@ -51,7 +51,7 @@ def test_from_a_reason_to_an_answer(page: Page, live_server: LiveServer, shop: S
     sign_in(page, live_server)
     home = page.get_by_role("region", name="New for you")
     panel = page.get_by_role("dialog")
-    expect(home).to_contain_text("Because you bought Set of 3 cake tins pantry design")
+    expect(home).to_contain_text("Because you bought “Set of 3 cake tins pantry design”")
 
     # the panel opens in place, under its own address, and going back closes it
     home.get_by_role("link", name=f"Why this? {TIN}").click()
@@ -64,7 +64,7 @@ def test_from_a_reason_to_an_answer(page: Page, live_server: LiveServer, shop: S
     # not interested: gone at once, and back when undone
     home.get_by_role("link", name=f"Why this? {TIN}").click()
     panel.get_by_role("button", name="Not interested").click()
-    expect(page.get_by_text(f"{TIN} is not shown any more.")).to_be_visible()
+    expect(page.get_by_text(f"“{TIN}” is not shown any more.")).to_be_visible()
     expect(page).to_have_url(f"{live_server.url}/")
     expect(home.get_by_role("link", name=TIN, exact=True)).to_have_count(0)
     page.get_by_role("button", name="Undo").click()
@@ -75,7 +75,7 @@ def test_from_a_reason_to_an_answer(page: Page, live_server: LiveServer, shop: S
     panel.get_by_role("button", name="Don't use this purchase").click()
     expect(home).not_to_contain_text("Set of 3 cake tins")
     page.get_by_role("button", name="Undo").click()  # what was forgotten comes with the refresh that was asked for
-    expect(page.get_by_text("Set of 3 cake tins pantry design is used again.")).to_be_visible()
+    expect(page.get_by_text("“Set of 3 cake tins pantry design” is used again.")).to_be_visible()
     expect(home.get_by_text("Updating")).to_be_visible()
 
     # switched off: nothing personal on the very next page
@@ -112,7 +112,7 @@ def test_by_keyboard_alone(page: Page, live_server: LiveServer, shop: Shop) -> N
     press("Enter")
     panel.get_by_role("button", name="Not interested").focus()
     press("Space")
-    expect(page.get_by_text(f"{TIN} is not shown any more.")).to_be_visible()
+    expect(page.get_by_text(f"“{TIN}” is not shown any more.")).to_be_visible()
 
 
 def test_less_of_a_group_and_a_gift_by_keyboard(
@@ -139,7 +139,7 @@ def test_less_of_a_group_and_a_gift_by_keyboard(
     page.get_by_role("link", name="My history").press("Enter")
     expect(page.get_by_role("main")).to_contain_text("a gift, not used")
     page.get_by_role("button", name="Use again Set of 3 cake tins pantry design").press("Enter")
-    expect(page.get_by_text("Set of 3 cake tins pantry design is used again.")).to_be_visible()
+    expect(page.get_by_text("“Set of 3 cake tins pantry design” is used again.")).to_be_visible()
     assert complaints == []
 
 
@@ -201,7 +201,7 @@ def test_a_stale_row_renews_itself(page: Page, live_server: LiveServer, shop: Sh
             computed_at=NOON + timedelta(seconds=9),
         )
 
-    expect(home).to_contain_text("Because you bought Paper chain kit 50's Christmas")
+    expect(home).to_contain_text("Because you bought “Paper chain kit 50's Christmas”")
     expect(home.get_by_text("Updating")).to_have_count(0)
     expect(page.locator("#said")).to_have_text("Updated")
 
@@ -238,7 +238,7 @@ def test_everything_works_without_a_script(
     expect(page).to_have_url(re.compile(r"/why/\d+-1/$"))
     expect(page.get_by_role("main")).to_contain_text("this would move from 1st to 14th")
     page.get_by_role("button", name="Not interested").click()
-    expect(page.get_by_text(f"{TIN} is not shown any more.")).to_be_visible()
+    expect(page.get_by_text(f"“{TIN}” is not shown any more.")).to_be_visible()
     page.get_by_role("button", name="Undo").click()
     expect(page.get_by_role("link", name=TIN, exact=True)).to_be_visible()
     page.get_by_role("button", name="中文").click()

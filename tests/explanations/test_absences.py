@@ -147,7 +147,7 @@ def test_what_came_after_the_training_is_not_known(world: World, worker: list[st
     why = why_not(shopper=world.shoppers[0], product=ProductFactory(title="Brand new lamp"))
 
     assert why.absence is Absence.NOT_IN_VERSION
-    assert cause_of(why) == "The model does not know Brand new lamp yet: it came after the last training."
+    assert cause_of(why) == "The model does not know “Brand new lamp” yet: it came after the last training."
 
 
 def test_what_nothing_true_can_be_said_of_is_not_shown(world: World, worker: list[str]) -> None:
@@ -183,7 +183,7 @@ def test_where_only_the_model_can_tell_no_cause_is_said_before_it_answers(
     answer = PartnerClient(sees_all_shoppers=True).get(path).json()
 
     assert (why.absence, why.is_pending) == (Absence.PENDING, True)
-    assert '<p class="claim" data-asking>The model is being asked where it ranks Brand new lamp.</p>' in html
+    assert '<p class="claim" data-asking>The model is being asked where it ranks “Brand new lamp”.</p>' in html
     assert "fit your history better" not in html
     assert "data-unanswered hidden>The model did not answer: its worker is busy, or stands still." in html
     assert (answer["cause"], answer["is_pending"]) == ("pending", True)
@@ -212,7 +212,7 @@ def test_staff_see_that_the_model_has_not_answered(
 
     page = admin.get(url).content.decode()
 
-    assert "The model is being asked where it ranks Brand new lamp." in page
+    assert "The model is being asked where it ranks “Brand new lamp”." in page
     assert 'id="live" data-refresh="1"' in page
     assert "no worker of the queue realtime runs" in page
 

@@ -91,7 +91,7 @@ def test_around_a_title_the_sentence_is_the_same(title: str) -> None:
     phrased = phrase(stated(), products=named(title), categories=dict[int, Category](), language="en")
 
     shown = isolated(shorten(clean(title) or "A-2", characters=32))
-    assert phrased.line == f"Because you bought {shown} and Cake stand"
+    assert phrased.line == f"Because you bought “{shown}” and “Cake stand”"
 
 
 @given(st.text(st.characters(exclude_categories=["Cs"]), min_size=9_000, max_size=10_000))

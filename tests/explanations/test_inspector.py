@@ -32,7 +32,7 @@ def test_a_shopper_is_found_by_external_id_and_home_comes_first(shop: worlds.Sho
     assert len(rows) == 10  # also what is withheld: staff see all of it
     first, said = rows[0]
     assert (first.rank, first.title, first.percent) == (1, "Vintage tin with retro spots", "20 %")
-    assert said.line == "Because you bought Set of 3 cake tins pantry design"
+    assert said.line == "Because you bought “Set of 3 cake tins pantry design”"
     assert {row.contract.status.value for row, _ in rows} == {"verified", "fallback", "withheld"}
 
 
@@ -80,7 +80,7 @@ def test_one_recommendation_is_said_in_both_languages_with_its_checks(shop: worl
     response = admin.get(reverse("admin:explanations_inspected", args=[home(shop).pk, 1]))
 
     page = response.content.decode()
-    assert "Because you bought Set of 3 cake tins pantry design" in page
+    assert "Because you bought “Set of 3 cake tins pantry design”" in page
     assert "因为您购买过" in page
     assert [evidence for _, evidence in response.context["reasons"]] == [
         "Set of 3 cake tins pantry design",

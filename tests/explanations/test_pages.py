@@ -55,7 +55,7 @@ def test_a_shopper_sees_reasons(signed_in: Client) -> None:
     text = page(signed_in, "/")
 
     assert "New for you" in text
-    assert "Because you bought Set of 3 cake tins pantry design" in text
+    assert "Because you bought “Set of 3 cake tins pantry design”" in text
     assert "Because of 3 things you bought in Kitchen" in text
     assert "You bought this 4 times, usually every 6 weeks" in text
     assert "Spotty bunting" not in text  # withheld
@@ -116,7 +116,7 @@ def test_not_interested_hides_at_once_and_is_undone(signed_in: Client, shop: Sho
     hidden = signed_in.post(reverse("not_interested"), wish, follow=True).content.decode()
     undone = signed_in.post(reverse("show_again"), {"product": product.pk, "next": "/"}, follow=True).content.decode()
 
-    assert "Vintage tin with retro spots is not shown any more." in hidden
+    assert "“Vintage tin with retro spots” is not shown any more." in hidden
     assert f'action="{reverse("show_again")}"' in hidden
     assert "Recipe box pantry yellow design" in hidden
     assert hidden.count("Vintage tin with retro spots") == 1  # in the message only
@@ -132,8 +132,8 @@ def test_a_purchase_left_out_takes_its_reasons_with_it(signed_in: Client, shop: 
     response = signed_in.post(reverse("leave_out"), {"product": product.pk, "next": "/"}, follow=True)
 
     text = response.content.decode()
-    assert "Set of 3 cake tins pantry design is not used for your recommendations any more." in text
-    assert "Because you bought <a" in text
+    assert "“Set of 3 cake tins pantry design” is not used for your recommendations any more." in text
+    assert "Because you bought “<a" in text
     assert "Vintage tin with retro spots" not in text
     assert Interaction.objects.filter(product=product, excluded_at__isnull=False).count() == 4
 
@@ -143,7 +143,7 @@ def test_the_panel_says_everything_that_was_checked(signed_in: Client, shop: Sho
 
     assert "If we left this out of your history, this would move from 1st to 14th." in text
     assert "bought 4 times, last on 8 November 2011" in text
-    assert "Recipe box pantry yellow design would take its place" in text
+    assert "“Recipe box pantry yellow design” would take its place" in text
     assert "High chance: of recommendations scored like this, about 1 in 5 is in the next basket." in text
     assert f"Model version {shop.run.version_id}, run {shop.run.pk}, computed 1 December 2011, 12:00" in text
     assert "Jumbo bag red retrospot" in text
@@ -222,7 +222,7 @@ def test_a_reason_is_gone_when_its_group_becomes_sensitive(signed_in: Client, sh
 @pytest.mark.parametrize(
     ("language", "line"),
     [
-        ("en", "Because you bought Regency cakestand 3 tier, and purchases we do not name here"),
+        ("en", "Because you bought “Regency cakestand 3 tier”, and purchases we do not name here"),
         ("zh-hans", "因为您购买过「Regency cakestand 3 tier」，以及此处不列出的购买"),
     ],
 )
@@ -252,7 +252,7 @@ def test_a_product_page_shows_what_goes_with_it(client: Client, shop: Shop) -> N
     assert "Set of 3 cake tins pantry design" in text
     assert "£4.95" in text
     assert "Similar to what you are viewing" in text
-    assert "Goes with Set of 3 cake tins pantry design" in text
+    assert "Goes with “Set of 3 cake tins pantry design”" in text
 
 
 def test_a_get_counts_no_view_and_the_post_counts_one(signed_in: Client, shop: Shop) -> None:

@@ -57,20 +57,20 @@ def moment(*when: int) -> int:
 @pytest.mark.parametrize(
     ("reasons", "english", "chinese"),
     [
-        ([reason(*units(1))], "Because you bought Vintage tin set", "因为您购买过「Vintage tin set」"),
+        ([reason(*units(1))], "Because you bought “Vintage tin set”", "因为您购买过「Vintage tin set」"),
         (
             [reason(evidence(3), delta=0.5), reason(evidence(2))],
-            "Because you bought Vintage tin set and Spotty bunting",
+            "Because you bought “Vintage tin set” and “Spotty bunting”",
             "因为您购买过「Vintage tin set」和「Spotty bunting」",
         ),
         (
             [reason(evidence(2)), reason(evidence(3, event_type="view"), delta=0.5)],
-            "Because you bought Vintage tin set and viewed Spotty bunting",
+            "Because you bought “Vintage tin set” and viewed “Spotty bunting”",
             "因为您购买过「Vintage tin set」，也浏览过「Spotty bunting」",
         ),
         (
             [reason(*units(3))],
-            "Because you bought Vintage tin set and 2 other things",
+            "Because you bought “Vintage tin set” and 2 other things",
             "因为您购买过「Vintage tin set」等商品（另有 2 件）",
         ),
         (
@@ -90,12 +90,12 @@ def moment(*when: int) -> int:
         ),
         (
             [reason(*units(3), type=ReasonType.ALIKE)],
-            "Because you bought Vintage tin set and 2 things like it",
+            "Because you bought “Vintage tin set” and 2 things like it",
             "因为您购买过「Vintage tin set」和 2 件与它相近的商品",
         ),
         (
             [reason(*units(2, event_type="unheard_of"), type=ReasonType.ALIKE)],
-            "Because of Vintage tin set and 1 thing like it in your history",
+            "Because of “Vintage tin set” and 1 thing like it in your history",
             "因为您的记录中有「Vintage tin set」和 1 件与它相近的商品",
         ),
     ],
@@ -127,7 +127,7 @@ def test_a_verified_history_is_a_because(reasons: list[Reason], english: str, ch
                 reasons=(reason(evidence(2), type=ReasonType.CONTEXT_PRODUCT),),
             ),
             None,
-            "Goes with Vintage tin set",
+            "Goes with “Vintage tin set”",
             "与「Vintage tin set」相配",
         ),
         (
@@ -193,7 +193,7 @@ def test_the_claim_says_what_was_tested() -> None:
     stated = contract(1, rank=2, reasons=(reason(evidence(2), rank_without=14),))
 
     assert said(stated).claim == (
-        "Because you bought Vintage tin set. If we left this out of your history, this would move from 2nd to 14th."
+        "Because you bought “Vintage tin set”. If we left this out of your history, this would move from 2nd to 14th."
     )
     assert (
         said(stated, "zh-hans").claim
@@ -233,17 +233,17 @@ def test_an_unverified_reason_is_not_said() -> None:
     [
         (
             Counterfactual(strength=Strength.LOSES_PLACE, removed=(2, 3), rank=9, replacement_id=5),
-            "Without Vintage tin set and Spotty bunting, Jumbo bag would take its place; it would be 9th.",
+            "Without “Vintage tin set” and “Spotty bunting”, “Jumbo bag” would take its place; it would be 9th.",
             "如果没有「Vintage tin set」和「Spotty bunting」，它的位置会由「Jumbo bag」取代，它会变为第 9 位。",
         ),
         (
             Counterfactual(strength=Strength.LEAVES_LIST, removed=(2,), rank=1021),
-            "Without Vintage tin set it would leave this list: it would be 1,021st.",
+            "Without “Vintage tin set” it would leave this list: it would be 1,021st.",
             "如果没有「Vintage tin set」，它会离开这个列表，降到第 1,021 位。",
         ),
         (
             Counterfactual(strength=Strength.LOSES_PLACE, removed=(2, 3, 4), rank=4, replacement_id=5, category_id=1),
-            "Without the 3 things from Kitchen, Jumbo bag would take its place; it would be 4th.",
+            "Without the 3 things from Kitchen, “Jumbo bag” would take its place; it would be 4th.",
             "如果没有「厨房」中的 3 件商品，它的位置会由「Jumbo bag」取代，它会变为第 4 位。",
         ),
         (
@@ -287,7 +287,7 @@ def test_beside_a_product_the_chance_is_a_share_of_its_baskets() -> None:
     context = reason(evidence(2), type=ReasonType.CONTEXT_PRODUCT)
     stated = contract(1, rank=2, cause=Cause.VIEWED_PRODUCT, reasons=(context,), extra={"beside": 30})
 
-    assert said(stated).chance == "High chance: about 1 in 10 baskets with Vintage tin set holds this too."
+    assert said(stated).chance == "High chance: about 1 in 10 baskets with “Vintage tin set” holds this too."
     assert said(stated, "zh-hans").chance == "可能性高：含有「Vintage tin set」的购物篮中，每 10 个约有 1 个也有它。"
 
 
@@ -296,7 +296,7 @@ def test_a_share_of_few_people_is_not_said(extra: dict[str, int]) -> None:
     context = reason(evidence(2), type=ReasonType.CONTEXT_PRODUCT)
     stated = contract(1, rank=2, cause=Cause.VIEWED_PRODUCT, reasons=(context,), extra=extra)
 
-    assert said(stated).chance == "High chance: too few people have bought Vintage tin set to say a share."
+    assert said(stated).chance == "High chance: too few people have bought “Vintage tin set” to say a share."
     assert said(stated, "zh-hans").chance == "可能性高：购买过「Vintage tin set」的人太少，无法给出比例。"
 
 
@@ -452,15 +452,18 @@ def test_titles_cannot_forge_a_sentence() -> None:
 
     phrased = said(contract(1, reasons=(reason(evidence(2)), reason(evidence(3), delta=0.1))), products=hostile)
 
-    assert phrased.line == "Because you bought %(rank)s evil <b>x</b> %s {0} and 85123A"
+    assert phrased.line == "Because you bought “%(rank)s evil <b>x</b> %s {0}” and “85123A”"
 
 
 def test_a_product_of_a_sensitive_group_is_not_named() -> None:
     products = {**PRODUCTS, 2: ProductFactory.build(pk=2, title="Pregnancy test", category=CATEGORIES[3])}
 
-    assert said(contract(1, reasons=(reason(evidence(2)),)), products=products).line == (
-        "Because you bought a product that is not named here"
+    stated = contract(1, reasons=(reason(evidence(2)), reason(evidence(77), delta=0.1)))
+
+    assert said(stated, products=products).line == (  # what is no title is not quoted as one
+        "Because you bought a product that is not named here and a product that is no longer here"
     )
+    assert "「" not in said(stated, "zh-hans", products).line
 
 
 @pytest.mark.parametrize(

@@ -44,7 +44,7 @@ def test_a_gift_is_not_used_says_so_and_is_undone(signed_in: Client, shop: Shop)
     history = signed_in.get(reverse("history")).content.decode()
     signed_in.post(reverse("use_again"), {"product": product.pk, "next": "/"})
 
-    assert f"{TINS} was a gift: it is not used for your recommendations any more." in given
+    assert f"“{TINS}” was a gift: it is not used for your recommendations any more." in given
     assert f'action="{reverse("use_again")}"' in given
     assert "Vintage tin with retro spots" not in given  # rested on it
     assert rows == {(True, False)}

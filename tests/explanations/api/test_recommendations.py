@@ -93,16 +93,16 @@ def test_a_recommendation_comes_with_every_checked_fact_and_its_sentences(shop: 
         "replacement": {"external_id": "22428", "title": "Recipe box pantry yellow design"},
         "removed": [tins],
         "category": None,
-        "text": "Without Set of 3 cake tins pantry design, Recipe box pantry yellow design would take its place; "
+        "text": "Without “Set of 3 cake tins pantry design”, “Recipe box pantry yellow design” would take its place; "
         "it would be 14th.",
     }
     assert explanation == {
         "cause": "history",
         "status": "verified",
         "label": None,
-        "text": "Because you bought Set of 3 cake tins pantry design",
-        "claim": "Because you bought Set of 3 cake tins pantry design. If we left this out of your history, this would "
-        "move from 1st to 14th.",
+        "text": "Because you bought “Set of 3 cake tins pantry design”",
+        "claim": "Because you bought “Set of 3 cake tins pantry design”. If we left this out of your history, this "
+        "would move from 1st to 14th.",
         "is_redacted": False,
         "counts": {},
         "target": {"log_probability": -2.1, "rank": 1, "empty_rank": 40, "runner_up": None},

@@ -67,7 +67,7 @@ def test_a_good_line_from_the_folder_is_used(db: None, client: Client, settings:
     accepted = Rewriting.objects.filter(rejection="")
     assert {row.source for row in accepted} == {"Because you bought [title]"}
     assert rejections["lost"] > 0  # the same line for templates that name two things
-    assert "Suggested because you bought <a href=" in line_of(client, shop)
+    assert "Suggested because you bought “<a href=" in line_of(client, shop)
 
 
 def test_the_same_question_has_the_same_answer_of_bounded_length(settings: Settings, tmp_path: Path) -> None:

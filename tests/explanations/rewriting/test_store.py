@@ -81,9 +81,9 @@ def test_a_good_answer_becomes_the_line_with_its_links(
 
     client.force_login(shop.user)
     text = client.get("/").content.decode()
-    assert "Suggested because you bought <a href=" in text
+    assert "Suggested because you bought “<a href=" in text
     claim = client.get(reverse("why", args=[f"{home(shop).pk}-1"])).content.decode()
-    assert "Because you bought Set of 3 cake tins pantry design. If we left this out" in claim  # what was checked
+    assert "Because you bought “Set of 3 cake tins pantry design”. If we left this out" in claim  # what was checked
     asked = [each["messages"][-1]["content"] for each in endpoint.asked]
     assert len(asked) == len(set(asked))  # one call for each template
     assert not any("cake" in line.lower() or "3" in line for line in asked)  # no title and no number leaves
