@@ -5,40 +5,28 @@ import platform
 from collections.abc import Callable
 from dataclasses import asdict, replace
 from datetime import datetime
-from functools import cached_property
 from typing import IO, Any
 
-import numpy as np
 import torch
 from django.conf import settings
 from django.utils import timezone
 from django.utils.module_loading import import_string
-from numpy.typing import NDArray
-from torch import Tensor
 
 from catalog.models import EventType
-from recommendations import artifacts, foreign, gates, inference, leases, ranks, snapshots, trainings
+from recommendations import artifacts, foreign, gates, inference, leases, measuring, ranks, snapshots, trainings
 from recommendations.ml import bundle as bundles
-from recommendations.ml import catching_up, evaluation, finishing, transfer
-from recommendations.ml import companions as together
+from recommendations.ml import catching_up, finishing, transfer
 from recommendations.ml.config import ModelConfig, TrainingConfig, from_json, to_json
-from recommendations.ml.data import DAY, Catalogue, Histories, Ints, next_baskets, recent_popularity
+from recommendations.ml.data import Catalogue
 from recommendations.ml.exported import Exported
-from recommendations.ml.loop import Epoch, TrainingData, train
+from recommendations.ml.loop import Epoch, train
 from recommendations.ml.model import Recommender
 from recommendations.ml.parallel import Group
-from recommendations.ml.ranking import period_of
-from recommendations.models import ModelVersion, Placement, Run, Snapshot, TrainingEpoch
+from recommendations.models import ModelVersion, Snapshot, TrainingEpoch
 from recommendations.snapshots import Arrays
+from recommendations.splits import Split
 
 logger = logging.getLogger(__name__)
-
-COMPANIONS = 60
-# Chosen on earlier months: .803 of the pairs for anything from 3 to 300; counts alone .800, the model alone .629.
-COMPANION_STRENGTH = 30.0
-COMPANION_GAP = 30 * DAY
-FEWEST_SHOPPERS = 100  # below, a chance is not calibrated
-KIND_OF = {Placement.HOME: "new", Placement.BUY_AGAIN: "repeat"}
 
 
 def run(version: ModelVersion, lease: leases.Lease[ModelVersion], at: datetime) -> None:
@@ -59,7 +47,7 @@ def run(version: ModelVersion, lease: leases.Lease[ModelVersion], at: datetime) 
     snapshot = version.snapshot or _freeze(version, at)
     model_config, config = _chosen(version)
     arrays = snapshots.build(snapshot)
-    split = _Split(arrays, snapshot)
+    split = Split(arrays, snapshot)
     _describe(version, config=to_json(model_config, config), device=device)
 
     taken_over: dict[str, int] = {}
@@ -77,11 +65,11 @@ def run(version: ModelVersion, lease: leases.Lease[ModelVersion], at: datetime) 
     check()
     finish = finishing.choose(chosen, split.validation)
     finishing.carry_over(finish, model, split.before_test, split.test.popularity_I)
-    metrics, calibrations, calibration, companions = _measure(chosen, model, arrays, split, check)
+    metrics, calibrations, calibration, companions = measuring.measure(chosen, model, arrays, split, check)
     if taken_over:
         metrics["taken_over"] = taken_over
     metrics["balance"] = asdict(finish.balance) | {"newcomers": finish.newcomers}
-    live = _live_metrics(arrays, split.test)
+    live = measuring.live_metrics(arrays, split.test)
     gate = gates.judge(metrics=metrics, calibration=calibration, live=live)
     data = bundles.dump(
         bundles.Bundle(
@@ -95,7 +83,7 @@ def run(version: ModelVersion, lease: leases.Lease[ModelVersion], at: datetime) 
             popularity_log_p=companions.popularity_log_p,
             companion_people=companions.people,
             companion_buyers=companions.buyers,
-            repeat_buyers=_repeat_buyers(arrays.histories, arrays.catalogue.products),
+            repeat_buyers=measuring.repeat_buyers(arrays.histories, arrays.catalogue.products),
             calibrations=calibrations,
         )
     )
@@ -173,7 +161,7 @@ def _chosen(version: ModelVersion) -> tuple[ModelConfig, TrainingConfig]:
 
 def _train(
     version: ModelVersion,
-    split: "_Split",
+    split: Split,
     group: Group,
     *,
     device: str,
@@ -205,7 +193,7 @@ def run_beside(version: ModelVersion, group: Group, *, device: str) -> None:
     """Another process's share of a training; the leader saves, reports, measures and says when it is over."""
     if version.snapshot is None:
         raise ValueError(f"{version} has no snapshot yet")
-    _train(version, _Split(snapshots.build(version.snapshot), version.snapshot), group, device=device)
+    _train(version, Split(snapshots.build(version.snapshot), version.snapshot), group, device=device)
 
 
 def choose_device(wanted: str) -> str:
@@ -245,142 +233,3 @@ def _reporter(version: ModelVersion) -> Callable[[Epoch], None]:
         )
 
     return report
-
-
-class _Split:
-    """The snapshot's histories cut in time: train | validation | test."""
-
-    def __init__(self, arrays: Arrays, snapshot: Snapshot):
-        self.arrays = arrays
-        self.validation_from = int(snapshot.validation_from.timestamp())
-        self.test_from = int(snapshot.test_from.timestamp())
-        self.end = int(snapshot.cutoff_at.timestamp())
-        self.before_validation = arrays.histories.before(self.validation_from)
-        self.before_test = arrays.histories.before(self.test_from)
-        self.is_target_line = arrays.kinds.is_target[np.asarray(arrays.histories.types)]
-
-    def training(self) -> TrainingData:
-        return TrainingData(
-            histories=self.before_validation,
-            catalogue=self.arrays.catalogue,
-            kinds=self.arrays.kinds,
-            validation=self.validation.by_kind["new"],
-            unwanted=self.arrays.unwanted.before(self.validation_from),
-            ignored=self.arrays.ignored.before(self.validation_from),
-        )
-
-    def newest(self) -> catching_up.Newest:
-        return catching_up.Newest(
-            histories=self.before_test,
-            since=self.validation_from,
-            now=self.test_from,
-            unwanted=self.arrays.unwanted.before(self.test_from),
-            ignored=self.arrays.ignored.before(self.test_from),
-        )
-
-    @cached_property
-    def validation(self) -> evaluation.Question:
-        return self.question(self.before_validation, self.validation_from, self.test_from)
-
-    @cached_property
-    def test(self) -> evaluation.Question:
-        return self.question(self.before_test, self.test_from, self.end + 1)
-
-    def question(
-        self, histories: Histories, start: int, end: int, lines: NDArray[np.bool_] | None = None
-    ) -> evaluation.Question:
-        """What is asked of [start, end): the next basket of targets, or the next of other lines."""
-        asked = self.is_target_line if lines is None else lines
-        targets = next_baskets(self.arrays.histories, asked, start=start, end=end)
-        return evaluation.question(
-            histories, targets, self.arrays.catalogue.products, self.popularity(histories, start)
-        )
-
-    def popularity(self, histories: Histories, now: int) -> Tensor:
-        """[I + 1] recent popularity at `now`."""
-        start = int(np.asarray(histories.times).min()) if len(histories.times) else now
-        table = recent_popularity(histories, self.arrays.catalogue.products, start=start, end=now)
-        return torch.from_numpy(table[int(period_of(torch.tensor(now), start, len(table)))])
-
-
-def _measure(
-    chosen: Recommender, model: Recommender, arrays: Arrays, split: _Split, check: Callable[[], None]
-) -> tuple[dict[str, Any], dict[str, Any], dict[str, Any], together.Companions]:
-    """Metrics, calibration maps, their record, and companions of each product.
-
-    All of `model`, which is served; but it learnt the validation baskets, so the maps are fitted with what chose on
-    them, and checked with what is served.
-    """
-    test = split.test
-    metrics = evaluation.compare(model, test)
-    check()
-    validation = split.validation
-    calibrations, record = {}, {}
-    for placement, kind in KIND_OF.items():
-        calibration = evaluation.calibrate(chosen, validation, kind=kind)
-        calibrations[placement.value] = calibration
-        record[placement.value] = evaluation.check_calibration(model, test, calibration, kind=kind)
-        check()
-    events = _calibrate_events(chosen, model, arrays, split, calibrations)
-    if events:
-        metrics["events"] = events
-    check()
-    companions = together.companions(
-        split.before_test,
-        model,
-        strength=COMPANION_STRENGTH,
-        neighbours=min(COMPANIONS, arrays.catalogue.products),
-        gap=COMPANION_GAP,
-    )
-    later = arrays.histories.since(split.test_from)
-    metrics["companions"] = {name: round(value, 5) for name, value in together.compare(companions, later)}
-    return metrics, calibrations, record, companions
-
-
-def _calibrate_events(
-    chosen: Recommender, model: Recommender, arrays: Arrays, split: _Split, calibrations: dict[str, Any]
-) -> dict[str, Any]:
-    """The chance of each event type that is predicted beside: {code: {shoppers, pairs, ece}}.
-
-    Its map joins `calibrations`. Types that too few shoppers did in either period are left out.
-    """
-    found: dict[str, Any] = {}
-    if model.aims is None:
-        return found
-    codes = dict(EventType.objects.values_list("pk", "code"))
-    for event_type_id, kinds in arrays.kinds.beside().items():
-        lines = np.isin(np.asarray(arrays.histories.types), kinds)
-        validation = split.question(split.before_validation, split.validation_from, split.test_from, lines)
-        test = split.question(split.before_test, split.test_from, split.end + 1, lines)
-        shoppers = min(len(asked.by_kind["all"].shoppers) for asked in (validation, test))
-        if shoppers < FEWEST_SHOPPERS:
-            continue
-        calibration = evaluation.calibrate(chosen, validation, kind="all", aims=kinds)
-        calibrations[bundles.event_calibration(event_type_id)] = calibration
-        checked = evaluation.check_calibration(model, test, calibration, kind="all", aims=kinds)
-        found[codes[event_type_id]] = {"shoppers": shoppers, "pairs": checked["pairs"], "ece": checked["ece"]}
-    return found
-
-
-def _live_metrics(arrays: Arrays, test: evaluation.Question) -> dict[str, Any] | None:
-    """The live version asked the same question in its own numbers; None where there is none."""
-    live = Run.objects.live().select_related("version").first()
-    if live is None:
-        return None
-    bundle = inference.loaded(live.version).bundle
-    known = evaluation.renumbered(
-        test,
-        products_I=transfer.places(arrays.product_ids[1:].tolist(), bundle.product_ids[1:].tolist()),
-        types_T=bundle.kinds.numbers(arrays.kinds.event_type_ids, arrays.kinds.lows),
-        products=bundle.catalogue.products,
-        is_target=bundle.kinds.is_target,
-    )
-    return {kind: {"transformer": measures} for kind, measures in evaluation.measured(bundle.model, known).items()}
-
-
-def _repeat_buyers(histories: Histories, products: int) -> Ints:
-    """[I + 1] how many shoppers bought each product at more than one time."""
-    histories = histories.targets()
-    shopper = np.repeat(np.arange(len(histories)), np.diff(histories.offsets))
-    pairs, counts = np.unique(shopper * (products + 1) + np.asarray(histories.items), return_counts=True)
-    return np.bincount(pairs[counts > 1] % (products + 1), minlength=products + 1)
