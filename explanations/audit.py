@@ -154,8 +154,10 @@ def _check_slate(
         for claim in _claims(contract, frame, replayed, floor):
             tally.claim(slate.pk, rank, claim)
         tally.claim(slate.pk, rank, ("cause", *grounds.is_true(contract, slate, origin, frame, replayed)))
-    for rank, claim in missing.claims(contracts, frame, replayed, floor) if searches else ():
-        tally.claim(slate.pk, rank, claim)
+    if searches:
+        written_in = slate.explanation.format
+        for rank, claim in missing.claims(contracts, frame, replayed, floor, written_in=written_in):
+            tally.claim(slate.pk, rank, claim)
 
 
 def _readings(slate: Slate, origin: Provenance, frame: Frame, at: datetime) -> Iterator[Known]:

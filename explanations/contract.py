@@ -8,7 +8,8 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any
 
-FORMAT = 1
+FORMAT = 2  # in the first, baskets and things that are alike were no units
+LARGER_UNITS = 2  # the format from which they are
 
 
 class Cause(StrEnum):

@@ -12,7 +12,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from explanations.contract import Contract
+from explanations.contract import FORMAT, LARGER_UNITS, Contract
 from explanations.plain import Flags, Floats
 from explanations.plainly import Replayed
 from explanations.tally import TIE, Claim, Frame
@@ -36,13 +36,18 @@ class Left(NamedTuple):
     is_worse: bool
 
 
-def claims(contracts: list[Contract], frame: Frame, replayed: Replayed, floor: float) -> Iterator[tuple[int, Claim]]:
-    """One for each line that has no verified reason. What is left out is computed once for all of them."""
+def claims(
+    contracts: list[Contract], frame: Frame, replayed: Replayed, floor: float, *, written_in: int = FORMAT
+) -> Iterator[tuple[int, Claim]]:
+    """One for each line that has no verified reason. What is left out is computed once for all of them.
+
+    Of what an earlier release wrote, in its format, only units that it knew are missed.
+    """
     number_of = frame.model.number_of
     lines = [(rank, one) for rank, one in enumerate(contracts, start=1) if not one.verified_reasons]
     items = [number_of[one.product_id] for _, one in lines]
     best: dict[int, Left] = {}
-    for name, kept in _parts(frame, replayed) if lines else ():
+    for name, kept in _parts(frame, replayed, written_in) if lines else ():
         for item, left in zip(items, _left(name, items, kept, replayed), strict=True):
             if _clearly(left, floor) and (item not in best or left.delta > best[item].delta):
                 best[item] = left
@@ -56,7 +61,7 @@ def _clearly(left: Left, floor: float) -> bool:
     return left.delta >= floor + CLEARLY and (left.is_worse or left.delta >= CUT + CLEARLY)
 
 
-def _parts(frame: Frame, replayed: Replayed) -> Iterator[tuple[str, Flags]]:
+def _parts(frame: Frame, replayed: Replayed, written_in: int) -> Iterator[tuple[str, Flags]]:
     """What is left without each product of the history, and without each group of at least two."""
     past, everything = replayed.past, replayed.everything()
     items = sorted(set(past.items[everything].tolist()))
@@ -68,6 +73,8 @@ def _parts(frame: Frame, replayed: Replayed) -> Iterator[tuple[str, Flags]]:
     for group, count in sorted(counts.items(), key=lambda pair: (-pair[1], pair[0]))[:GROUPS]:
         if count > 1:
             yield f"group {group}", replayed.without({item for item in items if group_of[item] == group})
+    if written_in < LARGER_UNITS:
+        return
     times = np.unique(np.stack([past.times[everything], past.items[everything]]), axis=1)[0]  # of each product once
     for time in sorted((time for time, count in Counter(times.tolist()).items() if count > 1), reverse=True)[:BASKETS]:
         yield f"basket {time}", replayed.without(set(items), at=time)

@@ -74,13 +74,15 @@ DELETE FROM staged_slate s USING recommendations_slate c
 WHERE c.run_id = %(run)s AND c.shopper_id = s.shopper_id AND c.superseded_at IS NULL
     AND c.computed_at >= %(computed_at)s
 """
-# What came out the same keeps its id, its explanation and the feedback on it; only the time moves.
+# What came out the same keeps its id, its explanation and the feedback on it; only the time moves. But what an earlier
+# release explained is explained anew.
 KEEP_UNCHANGED = """
 WITH kept AS (
     UPDATE recommendations_slate c SET computed_at = %(computed_at)s FROM staged_slate s
     WHERE c.run_id = %(run)s AND c.shopper_id = s.shopper_id AND c.superseded_at IS NULL
         AND c.placement = s.placement AND c.history_hash = s.history_hash
         AND c.product_ids = s.product_ids AND c.scores = s.scores AND c.probabilities = s.probabilities
+        AND EXISTS (SELECT FROM explanations_explanation e WHERE e.slate_id = c.id AND e.format = %(format)s)
     RETURNING s.number
 )
 DELETE FROM staged_slate WHERE number IN (SELECT number FROM kept)

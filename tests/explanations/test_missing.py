@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from explanations import verification
-from explanations.models import VersionCheck
+from explanations.models import Audit, Explanation, VersionCheck
 from explanations.withdrawal import withdraw
 from recommendations.models import Slate
 from tests.explanations.test_audit import audited, causes, computed, packed, without_group_mask
@@ -80,6 +80,26 @@ def test_reasons_that_a_shopper_took_back_are_not_missed(world: World) -> None:
     assert Slate.objects.filter(shopper=shopper, history_hash="").exists()
     assert found.checks["missing"][1] == 0
     assert found.is_passed
+
+
+def test_of_an_earlier_release_only_units_that_it_knew_are_missed(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It knew purchases and categories, and no baskets."""
+    without_group_mask(monkeypatch, lines=0)
+    monkeypatch.setattr("explanations.tally.EXAMPLES", 1_000)
+    computed(world)
+    missed_now = kinds(audited())
+    Explanation.objects.update(format=1)
+
+    missed_then = kinds(audited())
+
+    assert "basket" in missed_now
+    assert missed_then == {"group"}
+
+
+def kinds(found: Audit) -> set[str]:
+    return {one["found"].partition(" ")[0] for one in found.examples if one["check"] == "missing"}
 
 
 def test_a_reason_below_what_is_asked_of_it_fails(world: World) -> None:

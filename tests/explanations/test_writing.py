@@ -9,7 +9,7 @@ import pytest
 from django.db import connection, transaction
 
 from catalog.models import Interaction, Product, Shopper
-from explanations.contract import Cause, Contract, Status, pack, unpack
+from explanations.contract import FORMAT, Cause, Contract, Status, pack, unpack
 from explanations.models import Explanation
 from explanations.services import recommendations_for
 from explanations.slates import ExplainedSlate
@@ -83,7 +83,7 @@ def test_a_shard_is_written_with_its_explanations_and_counted(
     assert (slate.product_ids, slate.scores) == ([product.pk for product in products[:21:-1]], [3.5, 2.5, 1.5])
     assert (slate.computed_at, slate.explained_at, slate.history_hash) == (shard.run.as_of, LATER, "f" * 32)
     assert (explanation.is_personal, explanation.explained, explanation.verified) == (True, 3, 3)
-    assert (explanation.fallback, explanation.withheld, explanation.format) == (0, 0, 1)
+    assert (explanation.fallback, explanation.withheld, explanation.format) == (0, 0, FORMAT)
     shard.refresh_from_db()
     assert (shard.state, shard.slates, shard.lease_token) == ("done", 1, None)
     assert shard.summary == {
@@ -332,6 +332,21 @@ def test_what_comes_out_the_same_keeps_its_id(live: Run, history: list[Interacti
     assert written == 0
     assert current(shopper) == before
     assert Slate.objects.get(pk=before["home"]).computed_at == LATER + timedelta(hours=1)
+
+
+def test_what_an_earlier_release_explained_is_explained_anew(live: Run, history: list[Interaction]) -> None:
+    shopper = history[0].shopper
+    assert shopper is not None
+    slates = [slate_of(live, history)]
+    write_refresh(run=live, shopper_ids=[shopper.pk], slates=slates, at=LATER)
+    before = current(shopper)
+    Explanation.objects.update(format=FORMAT - 1)
+
+    written = write_refresh(run=live, shopper_ids=[shopper.pk], slates=slates, at=LATER + timedelta(hours=1))
+
+    assert written == 1
+    assert current(shopper) != before
+    assert Explanation.objects.get(slate=current(shopper)["home"]).format == FORMAT
 
 
 def test_a_slower_older_refresh_changes_nothing(live: Run, history: list[Interaction]) -> None:
