@@ -204,7 +204,7 @@ def _claims(contract: Contract, frame: Frame, replayed: Replayed, floor: float) 
 
 def _reason(item: int, full: float, reason: Reason, frame: Frame, replayed: Replayed, floor: float) -> Iterator[Claim]:
     units = {frame.model.number_of.get(unit.product_id, 0) for unit in reason.evidence}
-    kept = replayed.without(units, at=reason.evidence[0].last_at if reason.type is ReasonType.BASKET else None)
+    kept = replayed.without(units)
     delta = full - replayed.log_p(item, kept)
     if reason.is_verified:
         yield "polarity", delta > 0 if reason.delta > 0 else delta < 0, reason.delta, delta

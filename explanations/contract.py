@@ -32,7 +32,7 @@ class Status(StrEnum):
 
 class ReasonType(StrEnum):
     INTERACTION = "interaction"  # all interactions with one product
-    BASKET = "basket"  # everything bought at one moment
+    BASKET = "basket"  # what was bought last at one moment
     CATEGORY = "category"  # everything from one group
     ALIKE = "alike"  # the first, and what is nearly the same to the model
     CONTEXT_PRODUCT = "context_product"  # the product on this page

@@ -40,15 +40,12 @@ class Units:
 
     def evidence(self, unit: int) -> Evidence:
         if unit not in self._cited:
-            self._cited[unit] = self._evidence(unit, self._places(unit))
+            self._cited[unit] = self._evidence(unit)
         return self._cited[unit]
 
     def evidence_of(self, lines: Sequence[int]) -> list[Evidence]:
-        """What some of the lines are of each unit, by unit."""
-        places: dict[int, list[int]] = {}
-        for line in lines:
-            places.setdefault(self._lines.units[line], []).append(line)
-        return [self._evidence(unit, places[unit]) for unit in sorted(places)]
+        """Of each unit that has one of the lines, by unit."""
+        return [self.evidence(unit) for unit in sorted({self._lines.units[line] for line in lines})]
 
     def every_days(self, unit: int) -> int | None:
         """The median of the days between its times."""
@@ -59,7 +56,8 @@ class Units:
     def _places(self, unit: int) -> list[int]:
         return [place for place, number in enumerate(self._lines.units) if number == unit]
 
-    def _evidence(self, unit: int, places: list[int]) -> Evidence:
+    def _evidence(self, unit: int) -> Evidence:
+        places = self._places(unit)
         ids = self._found.interaction_ids
         cited = [int(pk) for p in places for pk in ids[self._lines.starts[p] : self._lines.ends[p]]]
         return Evidence(

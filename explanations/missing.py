@@ -18,7 +18,7 @@ from explanations.plainly import Replayed
 from explanations.tally import TIE, Claim, Frame
 
 GROUPS = 8  # of at least two things, those with most
-BASKETS = 2  # of at least two things, the latest
+BASKETS = 2  # of at least two things that were not bought later, the latest
 SETS = 2  # of at least two things whose vectors nearly agree, the largest
 ALIKE, EDGE = 0.9, 1e-5  # the cosine from which they do; nearer to it than that either may be right
 CUT = math.log(1 / 0.9)  # a tenth of the probability is enough where the rank stays
@@ -75,9 +75,10 @@ def _parts(frame: Frame, replayed: Replayed, written_in: int) -> Iterator[tuple[
             yield f"group {group}", replayed.without({item for item in items if group_of[item] == group})
     if written_in < LARGER_UNITS:
         return
-    times = np.unique(np.stack([past.times[everything], past.items[everything]]), axis=1)[0]  # of each product once
-    for time in sorted((time for time, count in Counter(times.tolist()).items() if count > 1), reverse=True)[:BASKETS]:
-        yield f"basket {time}", replayed.without(set(items), at=time)
+    last_of = {item: int(past.times[everything & (past.items == item)].max()) for item in items}
+    at = Counter(last_of.values())
+    for time in sorted((time for time, count in at.items() if count > 1), reverse=True)[:BASKETS]:
+        yield f"basket {time}", replayed.without({item for item in items if last_of[item] == time})
     for alike in _alike(frame.plain.vectors_ID[items], items):
         yield f"alike {sorted(int(bundle.product_ids[item]) for item in alike)}", replayed.without(alike)
 

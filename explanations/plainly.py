@@ -34,10 +34,8 @@ class Replayed:
     def everything(self) -> Flags:
         return self.past.items > 0
 
-    def without(self, items: set[int], *, at: int | None = None) -> Flags:
-        """Of some products nothing; with `at`, nothing of that time alone."""
-        gone: Flags = np.isin(self.past.items, list(items))
-        return self.everything() & ~(gone if at is None else gone & (self.past.times == at))
+    def without(self, items: set[int]) -> Flags:
+        return self.everything() & ~np.isin(self.past.items, list(items))
 
     def log_p(self, item: int, kept: Flags) -> float:
         scores = self.scores(kept)

@@ -25,7 +25,7 @@ STATUSES = {
 }
 REASON_TYPES = {
     ReasonType.INTERACTION: "everything the shopper did with one product",
-    ReasonType.BASKET: "everything that was bought at one moment",
+    ReasonType.BASKET: "what the shopper bought together, and not later",
     ReasonType.CATEGORY: "everything from one category",
     ReasonType.ALIKE: "everything that was done with the first product and with those that are nearly the same to the "
     "model",

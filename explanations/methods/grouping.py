@@ -24,7 +24,7 @@ ALIKE = 0.9  # cosine of the product vectors from which the model holds two prod
 class Kind(IntEnum):
     NONE = 0
     CATEGORY = 1  # everything from one category; its key is the category's id
-    BASKET = 2  # everything of one moment; its key is that time
+    BASKET = 2  # what was bought last at one moment; its key is that time
     ALIKE = 3  # one product and those that are nearly the same to the model; its key is that product
 
 
@@ -70,20 +70,22 @@ def _categories(cases: Cases, category_ids: Ints) -> Groups:
 
 
 def _baskets(cases: Cases) -> Groups:
-    """The latest moments with at least two units."""
-    unit = cases.unit_BL.numpy()
-    row, line = np.nonzero(cases.real_BL.numpy())
-    basket_BL = cases.history.baskets_BL
-    pairs = np.unique(np.stack([row, basket_BL.numpy()[row, line], unit[row, line]]), axis=1)
-    baskets, counts = np.unique(pairs[:2], axis=1, return_counts=True)
-    row, number = baskets[:, counts >= 2]  # in order of row and time
-    from_end = np.searchsorted(row, row, side="right") - 1 - np.arange(len(row))
-    kept = from_end < BASKETS
-    number_BG = np.full((len(unit), BASKETS), -1, np.int64)
-    number_BG[row[kept], from_end[kept]] = number[kept]
-    lines_BGL = (basket_BL.unsqueeze(1) == torch.from_numpy(number_BG).unsqueeze(-1)) & cases.real_BL.unsqueeze(1)
-    time_BG = torch.where(lines_BGL, cases.history.times_BL.unsqueeze(1), 0).amax(-1)
-    return _of(cases, Kind.BASKET, time_BG.numpy(), lines_BGL)
+    """The two latest moments that are the last one of at least two units. A unit goes whole, so each is in one basket
+    alone, and what was bought again later is of that later one."""
+    times_BL, unit_BL = cases.history.times_BL, cases.unit_BL.clamp(min=0)
+    real_BU = cases.unit_item_BU > 0
+    last_BU = torch.zeros_like(cases.unit_item_BU)
+    last_BU = last_BU.scatter_reduce(1, unit_BL, times_BL.where(cases.real_BL, 0), "amax")
+    together_BU = (last_BU.unsqueeze(1) == last_BU.unsqueeze(2)).logical_and_(real_BU.unsqueeze(1)).sum(-1) >= 2
+    open_BU = together_BU & real_BU
+    keys, lines = [], []
+    for _ in range(BASKETS):
+        time_B1 = last_BU.where(open_BU, 0).amax(-1, keepdim=True)
+        chosen_BU = open_BU & (last_BU == time_B1)
+        keys.append(time_B1)
+        lines.append(chosen_BU.gather(1, unit_BL))
+        open_BU = open_BU & ~chosen_BU
+    return _of(cases, Kind.BASKET, torch.cat(keys, dim=1).numpy(), torch.stack(lines, dim=1))
 
 
 def _alike(cases: Cases, vectors_ID: Tensor) -> Groups:

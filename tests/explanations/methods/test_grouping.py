@@ -38,15 +38,18 @@ def test_categories_with_most_things_come_first_and_one_thing_is_no_group() -> N
     assert told(found((DAY, 1, 1), (2 * DAY, 1, 1), (3 * DAY, 7, 1), (4 * DAY, 8, 1)), Kind.CATEGORY) == []
 
 
-def test_the_two_latest_baskets_of_several_things_are_groups() -> None:
+def test_the_two_latest_baskets_of_several_things_that_were_not_bought_later_are_groups() -> None:
     lines = [
-        *((day * DAY, item, 1) for day in (1, 2) for item in (6, 7)),
+        *((DAY, item, 1) for item in (1, 2, 3)),
+        *((2 * DAY, item, 1) for item in (6, 7, 10, 11)),
         (3 * DAY, 8, 1),  # alone
         *((4 * DAY, item, 1) for item in (6, 7, 9)),
     ]
 
-    assert told(found(*lines), Kind.BASKET) == [(4 * DAY, [5, 6, 7]), (2 * DAY, [2, 3])]
-    assert told(found((DAY, 6, 1), (2 * DAY, 7, 1)), Kind.BASKET) == []
+    made = found(*lines)
+
+    assert told(made, Kind.BASKET) == [(4 * DAY, [3, 4, 8, 9, 10]), (2 * DAY, [5, 6])]  # 6 and 7 with all their lines
+    assert told(found((DAY, 6, 1), (2 * DAY, 7, 1), (2 * DAY, 6, 1), (3 * DAY, 7, 1)), Kind.BASKET) == []
 
 
 def test_things_whose_vectors_nearly_agree_are_alike_the_largest_set_first_and_no_thing_in_two() -> None:
