@@ -310,6 +310,7 @@ SHOPPER_ERASED = "explanations.recounts.ask"  # before the rows of one who is er
 # Likewise what computes a shard, and what follows when another run goes live.
 SHARD_TASK = "explanations.tasks.compute_shard"
 SHARD_QUEUE = "precompute"
+RUN_PUBLISHED = "explanations.recounts.reopen"  # in the transaction that publishes
 RUN_PUBLISHED_TASK = "explanations.tasks.refresh_stale"
 RUN_PUBLISHED_QUEUE = "default"
 VERSION_GUARDS = ["explanations.checks.gate_of"]  # each gets a trained version and adds its checks to the gate

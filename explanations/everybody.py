@@ -176,6 +176,9 @@ def _ranks_at_large(popularity_I: Floats, shown_I: Flags) -> list[int]:
 
 
 def _enough_people(context_id: int, contracts: list[Contract], frame: Frame) -> Iterator[tuple[int, Claim]]:
+    """Nothing is shown, and so nothing claimed, while they are to be counted again."""
+    if Recount.objects.pending().filter(product=context_id).exists():
+        return
     people = people_with(context_id, [contract.product_id for contract in contracts], frame)
     buyers = people.get(context_id, 0)
     is_any_shown = any(contract.status is not Status.WITHHELD for contract in contracts)

@@ -4,18 +4,21 @@ Counts were frozen with the version, so they do not know. In the transaction tha
 are marked, and nothing is shown beside them; then a worker counts again and withdraws what too few are left of.
 """
 
+import logging
 from collections import Counter
-from collections.abc import Collection
+from collections.abc import Collection, Iterable
 from datetime import datetime
 
-from django.db import connection, transaction
+from django.db import DatabaseError, connection, transaction
 from django.utils import timezone
 
 from catalog.models import EventType, Import, Interaction
 from explanations.contract import Status
 from explanations.models import Explanation, Recount
-from recommendations.models import ModelVersion
+from recommendations.models import ModelVersion, Run
 from recommendations.sending import send
+
+logger = logging.getLogger(__name__)
 
 FEWEST_BUYERS = 20  # it must be more
 FEWEST_TOGETHER = 5
@@ -53,22 +56,48 @@ def settle(*, at: datetime) -> int:
     """Count what was asked for. How many products; those that another worker counts are left to it."""
     count = 0
     for product_id in Recount.objects.pending().order_by("pk").values_list("pk", flat=True):
-        count += _settle(product_id, at=at)
+        try:
+            count += _settle(product_id, at=at)
+        except DatabaseError:  # nothing is shown beside it until the next time; the others do not wait for it
+            logger.exception("not counted again", extra={"product": product_id})
     return count
 
 
-@transaction.atomic
+def reopen(*, run: Run) -> None:
+    """A run that is published was written from frozen counts, perhaps before somebody was erased: what was asked for
+    since its version's counts is counted again, with what now stands beside each product."""
+    rows = Recount.objects.all()
+    if run.version.snapshot is not None:
+        rows = rows.filter(asked_at__gte=run.version.snapshot.created_at)
+    rows.update(counted_at=None)
+
+
 def _settle(product_id: int, *, at: datetime) -> bool:
-    row = Recount.objects.pending().select_for_update(skip_locked=True).filter(pk=product_id).first()
-    if row is None:
+    """Counts before it locks anything, since that takes long; what changed meanwhile is left for the next time."""
+    seen = Recount.objects.pending().filter(pk=product_id).first()
+    if seen is None:
         return False
-    explanations = list(
-        Explanation.objects.select_for_update(of=("self",))
-        .filter(slate__context_product=product_id, slate__shopper=None)
-        .order_by("pk")
-    )
-    listed = {packed["p"] for one in explanations for packed in one.contracts["contracts"]} | set(row.companions)
-    people = _people(product_id, listed | {product_id})
+    beside = Explanation.objects.filter(slate__context_product=product_id, slate__shopper=None).order_by("pk")
+    counted = _listed(beside) | set(seen.companions) | {product_id}
+    people = _people(product_id, counted)
+    with transaction.atomic():
+        return _withdrawn(seen, people, counted, at=at)
+
+
+def _listed(explanations: Iterable[Explanation]) -> set[int]:
+    return {packed["p"] for one in explanations for packed in one.contracts["contracts"]}
+
+
+def _withdrawn(seen: Recount, people: Counter[int], counted: set[int], *, at: datetime) -> bool:
+    product_id = seen.pk
+    same = Recount.objects.pending().filter(pk=product_id, asked_at=seen.asked_at)
+    row = same.select_for_update(skip_locked=True).first()
+    beside = Explanation.objects.filter(slate__context_product=product_id, slate__shopper=None).order_by("pk")
+    explanations = list(beside.select_for_update(of=("self",))) if row is not None else []
+    listed = _listed(explanations)
+    if row is None or not listed <= counted:
+        return False
+    listed |= set(row.companions)
     row.is_too_few = people[product_id] <= FEWEST_BUYERS
     row.companions = sorted(pk for pk in listed if people[pk] < FEWEST_TOGETHER)
     for explanation in explanations:

@@ -84,7 +84,7 @@ def _origin(version: ModelVersion) -> dict[str, str]:
         "shop": settings.SHOP_NAME,
         "version": str(version),
         "trained": f"{version.finished_at:%Y-%m-%d}",
-        "data_until": f"{version.snapshot.cutoff_at:%Y-%m-%d}" if version.snapshot else "",
+        "data_until": f"{version.trained_until:%Y-%m-%d}" if version.trained_until else "",
         "code_revision": version.code_revision,
         "torch": version.torch_version,
     }

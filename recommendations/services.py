@@ -137,12 +137,20 @@ def retrain(*, by: User | None, at: datetime, publish_when_ready: bool) -> Model
         return None
     last = ModelVersion.objects.passed().order_by("-finished_at", "-pk").first()
     return request_training(
-        config=settings.TRAINING_CONFIG or (last.config if last else {}),
+        config=settings.TRAINING_CONFIG or (_from_scratch(last.config) if last else {}),
         seed=last.seed if last else 1,
         by=by,
         at=at,
         publish_when_ready=publish_when_ready,
     )
+
+
+def _from_scratch(config: dict[str, Any]) -> dict[str, Any]:
+    """A configuration without what is meant for going on with an earlier version."""
+    if "training" not in config:
+        return config
+    left_out = {"fresh_days", "replay"}
+    return {**config, "training": {name: value for name, value in config["training"].items() if name not in left_out}}
 
 
 @transaction.atomic
@@ -235,6 +243,7 @@ def publish(*, run: Run, by: User | None, at: datetime, is_guarded: bool = True)
     )
     if claimed != 1:  # already published, never ready, or a slate is unexplained; the retirement rolls back too
         raise NotPublishable(run)
+    import_string(settings.RUN_PUBLISHED)(run=run)
     send(settings.RUN_PUBLISHED_TASK, queue=settings.RUN_PUBLISHED_QUEUE)  # who changed since `as_of` is refreshed
     return Run.objects.get(pk=run.pk)
 

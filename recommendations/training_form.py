@@ -4,6 +4,7 @@ import dataclasses
 from typing import Any, cast
 
 from django import forms
+from django.db.models import Q
 from django.utils.translation import gettext_lazy as _
 
 from recommendations.ml.config import SIZES, ModelConfig, TrainingConfig, from_json
@@ -154,7 +155,10 @@ class TrainingForm(forms.Form):
         beginnings = ModelVersion.objects.beginnings()
         newest = list(beginnings.order_by("-pk").values_list("pk", flat=True)[:OFFERED])
         chosen = cast("_Beginning", self.fields["started_from"])
-        chosen.queryset = beginnings.filter(pk__in=newest).order_by("-pk")
+        asked = {self.initial.get("started_from"), self.data.get("started_from")} - {None, ""}
+        asked_pks = [int(pk) for pk in map(str, asked) if pk.isdecimal()]
+        is_offered = Q(pk__in=[*newest, *asked_pks]) | Q(state=ModelVersion.State.FOREIGN)
+        chosen.queryset = beginnings.filter(is_offered).order_by("-pk")
         self.model_names = [field.name for field in dataclasses.fields(ModelConfig)]
         self.training_names = [field.name for field in dataclasses.fields(TrainingConfig)]
         for field in dataclasses.fields(ModelConfig):

@@ -14,7 +14,7 @@ from catalog.admin_acts import Act, ask
 from catalog.admin_links import row_url, tag
 from catalog.batch_written import BatchWritten
 from explanations import publishing
-from explanations.models import Audit, FrozenCounts, OfferedProducts, Rewriting, VersionCheck
+from explanations.models import Audit, FrozenCounts, OfferedProducts, Recount, Rewriting, VersionCheck
 
 
 @admin.register(VersionCheck)
@@ -54,6 +54,16 @@ class OfferedProductsAdmin(BatchWritten[OfferedProducts], admin.ModelAdmin[Offer
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[OfferedProducts]:
         return super().get_queryset(request).defer("products")
+
+
+@admin.register(Recount)
+class RecountAdmin(BatchWritten[Recount], admin.ModelAdmin[Recount]):
+    """Products that an erased shopper bought, and what too few people are left of."""
+
+    list_display = ("product", "asked_at", "counted_at", "is_too_few")
+    list_filter = ("is_too_few", ("counted_at", admin.EmptyFieldListFilter))
+    list_select_related = ("product",)
+    search_fields = ("=product__external_id", "product__title")
 
 
 @admin.register(Rewriting)

@@ -5,6 +5,7 @@ from typing import Any
 from django import forms
 from django.contrib import admin, messages
 from django.core.exceptions import PermissionDenied
+from django.core.files.uploadedfile import UploadedFile
 from django.db.models import Model, QuerySet
 from django.db.models.functions import Length
 from django.http import HttpRequest, HttpResponse
@@ -57,12 +58,24 @@ class SnapshotAdmin(BatchWritten[Snapshot]):
         return pretty_json(snapshot.counts)
 
 
+LARGEST_UPLOAD = 256 << 20  # bytes: a web process holds the file while it is checked
+
+
 class VersionFileForm(forms.Form):
     file = forms.FileField(
         label=gettext_lazy("File"),
         help_text=gettext_lazy("As manage.py export_version writes it. Nothing in it is run, whoever made it."),
         widget=forms.ClearableFileInput(attrs={"accept": ".safetensors"}),
     )
+
+    def clean_file(self) -> "UploadedFile[Any]":
+        file: UploadedFile[Any] = self.cleaned_data["file"]
+        if (file.size or 0) > LARGEST_UPLOAD:
+            raise forms.ValidationError(
+                _("The file is larger than %(size)s. Remedy: take it in with manage.py import_version.")
+                % {"size": filesizeformat(LARGEST_UPLOAD)}
+            )
+        return file
 
 
 def _initial(earlier: ModelVersion) -> dict[str, Any]:

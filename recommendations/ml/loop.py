@@ -32,7 +32,11 @@ class Cancelled(Exception):
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class TrainingData:
-    """Everything that training may see. `histories` ends where validation begins; so do the popularity counts."""
+    """Everything that training may see. `histories` ends where validation begins; so do the popularity counts.
+
+    Weights to begin with may come from a model that learnt a part of the validation baskets. They choose the best epoch
+    all the same; what nobody learnt is the test.
+    """
 
     histories: Histories
     catalogue: Catalogue
@@ -114,8 +118,8 @@ def train(
     with reproducible(config.seed):
         model = build(model_config, data.catalogue, data.kinds)
     newcomer_I = newcomers.newcomers(data.histories, data.catalogue.products)
-    newcomers.forget(model, newcomer_I)
     prepare(model)
+    newcomers.forget(model, newcomer_I)  # also what an earlier model may have learnt of them since
     model.to(device)
     if config.is_compiled:
         for block in model.blocks:

@@ -140,3 +140,46 @@ def test_a_worker_is_asked_to_count_once_the_erasing_is_committed(
         erase(world.shoppers[0])
 
     assert sent == [recounts.TASK]
+
+
+def published(world: World) -> None:
+    """What publishing does: see `services.publish`."""
+    recounts.reopen(run=world.run)
+    recounts.settle(at=NOON)
+
+
+def test_a_run_that_is_written_after_the_count_is_counted_when_it_is_published(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The version was trained before the erasure, its first run is computed after the count."""
+    world = companions_world(monkeypatch)
+    one = world.products[0]
+    erase(world.shoppers[0])
+    assert recounts.settle(at=NOON) > 0
+    written(world)
+
+    recounts.reopen(run=world.run)
+    assert shown(one) == []
+    recounts.settle(at=NOON)
+
+    assert shown(one) == numbered(world, 2, 3)
+    assert audited().is_passed
+
+
+def test_so_is_what_was_out_of_stock_when_it_was_counted(monkeypatch: pytest.MonkeyPatch) -> None:
+    world = companions_world(monkeypatch)
+    one, four = world.products[0], world.products[3]
+    Product.objects.filter(pk=four.pk).update(is_available=False)
+    written(world)
+    erase(world.shoppers[0])
+    recounts.settle(at=NOON)
+    Product.objects.filter(pk=four.pk).update(is_available=True)
+    written(world)
+
+    published(world)
+
+    assert shown(one) == numbered(world, 2, 3)
+
+
+def test_an_audit_claims_nothing_of_what_is_still_to_be_counted(world: World) -> None:
+    erase(world.shoppers[0])
+
+    assert audited().is_passed

@@ -142,6 +142,34 @@ def test_another_shops_version_is_uploaded_and_a_training_begins_with_it(admin: 
     assert f"It began with the weights of {theirs}. Equal product ids were taken for the same product." in shown
 
 
+def test_what_a_training_may_begin_with_stays_on_offer_however_many_came_since(
+    admin: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    admin.post(reverse("admin:recommendations_modelversion_upload"), {"file": uploaded(version_file().getvalue())})
+    theirs, earlier = ModelVersion.objects.get(), ModelVersionFactory()
+    monkeypatch.setattr("recommendations.training_form.OFFERED", 1)
+    newest = ModelVersionFactory()
+    retrain = reverse("admin:recommendations_modelversion_retrain")
+
+    form = admin.get(retrain).context["form"]
+    admin.post(retrain, training_choices(started_from=earlier.pk))
+
+    assert list(form.fields["started_from"].queryset) == [newest, theirs]
+    assert ModelVersion.objects.own().latest("pk").started_from == earlier
+
+
+def test_an_upload_that_is_too_large_for_a_web_process_is_refused(
+    admin: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("recommendations.admin.versions.LARGEST_UPLOAD", 10)
+
+    response = admin.post(reverse("admin:recommendations_modelversion_upload"), {"file": uploaded(bytes(11))})
+
+    said_of_it = "The file is larger than 10\xa0bytes. Remedy: take it in with manage.py import_version."
+    assert said_of_it in html.unescape(response.content.decode())
+    assert not ModelVersion.objects.exists()
+
+
 def test_an_upload_that_is_no_version_is_refused_in_the_readers_language(admin: Client) -> None:
     upload = reverse("admin:recommendations_modelversion_upload")
     damaged = version_file().getvalue()[:-1] + b"?"

@@ -112,8 +112,11 @@ def test_train_goes_on_from_an_earlier_version_and_says_what_it_cannot() -> None
     assert (version.started_from, version.config) == (earlier, {"training": {"fresh_days": 14.0}})
     with pytest.raises(CommandError, match=r"--from: no trained version live, and no file\. Remedy"):
         run_command("train", started_from="live")
-    with pytest.raises(CommandError, match="--incremental needs --from"):
+    with pytest.raises(CommandError, match="--incremental needs --from: there is nothing"):
         run_command("train", incremental=7.0)
+    theirs = ModelVersionFactory(state="foreign", snapshot=None, origin={"shop": "Teas"})
+    with pytest.raises(CommandError, match="--incremental needs --from an own version"):
+        run_command("train", started_from=str(theirs.pk), incremental=7.0)
 
 
 def test_a_training_cannot_begin_with_vectors_of_another_width() -> None:

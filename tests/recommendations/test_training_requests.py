@@ -187,3 +187,13 @@ def test_a_version_knows_what_came_before_its_test_period_if_it_caught_up(
     db: None, training: dict[str, int], until: datetime
 ) -> None:
     assert ModelVersionFactory(config={"model": {}, "training": training}).trained_until == until
+
+
+def test_the_nightly_training_does_not_go_on_with_the_newest_baskets_alone_because_the_last_one_did(db: None) -> None:
+    config = {"model": {"width": 32}, "training": {"fresh_days": 7.0, "replay": 2.0, "epochs": 4}}
+    ModelVersionFactory(config=config)
+
+    version = services.retrain(by=None, at=NOON, publish_when_ready=True)
+
+    assert version is not None
+    assert version.config == {"model": {"width": 32}, "training": {"epochs": 4}}

@@ -67,6 +67,8 @@ class Command(BaseCommand):
         if options["incremental"]:
             if earlier is None:
                 raise CommandError("--incremental needs --from: there is nothing to continue")
+            if earlier.state == ModelVersion.State.FOREIGN:
+                raise CommandError("--incremental needs --from an own version: another shop's knows none of this data")
             training = {**options["config"].get("training", {}), "fresh_days": options["incremental"]}
             options["config"] = {**options["config"], "training": training}
         shared = snapshots.freeze(at=timezone.now()) if options["seeds"] > 1 else None

@@ -11,6 +11,7 @@ from recommendations.ml.evaluation import Question, measured, question
 from recommendations.ml.kinds import Kinds
 from recommendations.ml.loop import TrainingData, build, train
 from recommendations.ml.losses import next_basket_loss
+from recommendations.ml.model import Recommender
 from tests.recommendations.ml.made import histories_of, random_model, random_shoppers, texts_of
 
 PRODUCTS = 12
@@ -76,6 +77,26 @@ def test_after_a_training_they_have_no_id_and_the_mean_bias_of_the_others() -> N
     assert mean != 0
     assert torch.allclose(model.bias.weight[11:], torch.full((2, 1), mean), rtol=0, atol=1e-6)
     assert model.products(torch.tensor([11])).any()  # what it is, is known
+
+
+def test_an_earlier_model_may_have_learnt_them_since_and_is_not_asked() -> None:
+    histories = histories_of(SHOPPERS)
+    data = TrainingData(
+        histories=histories.before(300 * DAY),
+        catalogue=Catalogue(products=PRODUCTS, attributes={}, sizes={}),
+        kinds=KINDS,
+        validation=next_baskets(histories, np.ones(len(histories.items), bool), start=300 * DAY, end=400 * DAY),
+    )
+
+    def prepare(model: Recommender) -> None:
+        with torch.no_grad():
+            model.products.ids.weight[1:] = 0.5
+
+    config = TrainingConfig(epochs=1, batch_lines=100)
+    model, _ = train(ModelConfig(width=8, heads=2, history=16), config, data, prepare=prepare)
+
+    assert not model.products.ids.weight[11:].any()
+    assert model.products.ids.weight[1:11].mean() > 0.3
 
 
 def asked(bought: int) -> Question:
