@@ -15,35 +15,37 @@ from recommendations.ml.data import DAY, Histories, Ints
 from recommendations.ml.model import Recommender
 from recommendations.models import Placement, Run
 from recommendations.snapshots import Arrays
-from recommendations.splits import Split
+from recommendations.splits import FEWEST_SHOPPERS, Split
 
 COMPANIONS = 60
 # Chosen on earlier months: .803 of the pairs for anything from 3 to 300; counts alone .800, the model alone .629.
 COMPANION_STRENGTH = 30.0
 COMPANION_GAP = 30 * DAY
-FEWEST_SHOPPERS = 100  # below, a chance is not calibrated
 KIND_OF = {Placement.HOME: "new", Placement.BUY_AGAIN: "repeat"}
 
 
 def measure(
-    chosen: Recommender, model: Recommender, arrays: Arrays, split: Split, check: Callable[[], None]
+    chosen: Recommender,
+    model: Recommender,
+    split: Split,
+    validation: evaluation.Question,
+    check: Callable[[], None],
 ) -> tuple[dict[str, Any], dict[str, Any], dict[str, Any], together.Companions]:
     """Metrics, calibration maps, their record, and companions of each product.
 
     All of `model`, which is served; but it learnt the validation baskets, so the maps are fitted with what chose on
-    them, and checked with what is served.
+    those of them in `validation`, and checked with what is served.
     """
     test = split.test
     metrics = evaluation.compare(model, test)
     check()
-    validation = split.validation
     calibrations, record = {}, {}
     for placement, kind in KIND_OF.items():
         calibration = evaluation.calibrate(chosen, validation, kind=kind)
         calibrations[placement.value] = calibration
         record[placement.value] = evaluation.check_calibration(model, test, calibration, kind=kind)
         check()
-    events = _calibrate_events(chosen, model, arrays, split, calibrations)
+    events = _calibrate_events(chosen, model, split, validation, calibrations)
     if events:
         metrics["events"] = events
     check()
@@ -51,16 +53,20 @@ def measure(
         split.before_test,
         model,
         strength=COMPANION_STRENGTH,
-        neighbours=min(COMPANIONS, arrays.catalogue.products),
+        neighbours=min(COMPANIONS, split.arrays.catalogue.products),
         gap=COMPANION_GAP,
     )
-    later = arrays.histories.since(split.test_from)
+    later = split.arrays.histories.since(split.test_from)
     metrics["companions"] = {name: round(value, 5) for name, value in together.compare(companions, later)}
     return metrics, calibrations, record, companions
 
 
 def _calibrate_events(
-    chosen: Recommender, model: Recommender, arrays: Arrays, split: Split, calibrations: dict[str, Any]
+    chosen: Recommender,
+    model: Recommender,
+    split: Split,
+    unseen: evaluation.Question,
+    calibrations: dict[str, Any],
 ) -> dict[str, Any]:
     """The chance of each event type that is predicted beside: {code: {shoppers, pairs, ece}}.
 
@@ -70,9 +76,9 @@ def _calibrate_events(
     if model.aims is None:
         return found
     codes = dict(EventType.objects.values_list("pk", "code"))
-    for event_type_id, kinds in arrays.kinds.beside().items():
-        lines = np.isin(np.asarray(arrays.histories.types), kinds)
-        validation = split.question(split.before_validation, split.validation_from, split.test_from, lines)
+    for event_type_id, kinds in split.arrays.kinds.beside().items():
+        lines = np.isin(np.asarray(split.arrays.histories.types), kinds)
+        validation = split.question(unseen.histories, unseen.now, split.test_from, lines)
         test = split.question(split.before_test, split.test_from, split.end + 1, lines)
         shoppers = min(len(asked.by_kind["all"].shoppers) for asked in (validation, test))
         if shoppers < FEWEST_SHOPPERS:

@@ -15,6 +15,8 @@ from recommendations.ml.ranking import period_of
 from recommendations.models import Snapshot
 from recommendations.snapshots import Arrays
 
+FEWEST_SHOPPERS = 100  # below, nothing is chosen or calibrated by their baskets
+
 
 class Split:
     """The snapshot's histories cut in time: train | validation | test."""
@@ -50,6 +52,14 @@ class Split:
     @cached_property
     def validation(self) -> evaluation.Question:
         return self.question(self.before_validation, self.validation_from, self.test_from)
+
+    def unseen(self, since: int) -> evaluation.Question:
+        """What of validation a model that knows all before `since` has not learnt: the later part, or all of it where
+        nothing was, or where the rest is too little to choose by."""
+        if since <= self.validation_from:
+            return self.validation
+        later = self.question(self.arrays.histories.before(since), since, self.test_from)
+        return later if len(later.by_kind["all"].shoppers) >= FEWEST_SHOPPERS else self.validation
 
     @cached_property
     def test(self) -> evaluation.Question:

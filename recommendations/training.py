@@ -63,9 +63,10 @@ def run(version: ModelVersion, lease: leases.Lease[ModelVersion], at: datetime) 
             check=check,
         )
     check()
-    finish = finishing.choose(chosen, split.validation)
+    unseen = split.unseen(_known_until(version))
+    finish = finishing.choose(chosen, unseen)
     finishing.carry_over(finish, model, split.before_test, split.test.popularity_I)
-    metrics, calibrations, calibration, companions = measuring.measure(chosen, model, arrays, split, check)
+    metrics, calibrations, calibration, companions = measuring.measure(chosen, model, split, unseen, check)
     if taken_over:
         metrics["taken_over"] = taken_over
     metrics["balance"] = asdict(finish.balance) | {"newcomers": finish.newcomers}
@@ -152,6 +153,12 @@ def _begin_abroad(model: Recommender, version: ModelVersion, arrays: Arrays, the
         catalogue,
         transfer.places(transfer.kind_keys(arrays.kinds, codes), theirs.kinds),
     )
+
+
+def _known_until(version: ModelVersion) -> int:
+    """Until when what it began with had learnt this shop's baskets; 0 where it began with nothing of this shop."""
+    until = version.started_from.trained_until if version.started_from is not None else None
+    return int(until.timestamp()) if until is not None else 0
 
 
 def _chosen(version: ModelVersion) -> tuple[ModelConfig, TrainingConfig]:

@@ -87,7 +87,8 @@ class Weeks:
                 warm_start(model, self.catalogue, earlier.state_dict(), self.catalogue, places(keys, keys))
 
         model, epochs = train(model_config, config, data, prepare=prepare)
-        finish = finishing.choose(model, validation)
+        # What last week's version learnt of these baskets is no measure of what it makes of others.
+        finish = finishing.choose(model, validation if earlier is None else self.asked(now - WEEK, now))
         known = self.histories.before(now)
         model = catch_up(model, config, self.kinds, Newest(histories=known, since=now - VALIDATION, now=now))
         finishing.carry_over(finish, model, known, self.popularity(known, now))
