@@ -16,10 +16,11 @@ CONFIGURATIONS: dict[str, dict[str, Any]] = {
 VARIANTS: dict[str, dict[str, Any]] = {
     "ours": {},
     "ours-ids": {"model": {"uses_attributes": False}},
-    "ours-unmasked": {"training": {"masking": 0.0}},
+    # What one choice brings is told without catching up, beside "ours-not-caught-up".
+    "ours-unmasked": {"training": {"masking": 0.0, "catching_up": 0}},
     "ours-not-caught-up": {"training": {"catching_up": 0}},
-    "ours-whole-baskets": {"training": {"completion": 0.0}},
-    "ours-causal": {"training": {"masking": 0.0}},
+    "ours-whole-baskets": {"training": {"completion": 0.0, "catching_up": 0}},
+    "ours-causal": {"training": {"masking": 0.0, "catching_up": 0}},
 }
 
 
