@@ -14,8 +14,8 @@ from django.utils.module_loading import import_string
 
 from catalog.models import EventType
 from recommendations import artifacts, foreign, gates, inference, leases, measuring, ranks, snapshots, trainings
+from recommendations.ml import balance, catching_up, finishing, transfer
 from recommendations.ml import bundle as bundles
-from recommendations.ml import catching_up, finishing, transfer
 from recommendations.ml.config import ModelConfig, TrainingConfig, from_json, to_json
 from recommendations.ml.data import Catalogue
 from recommendations.ml.exported import Exported
@@ -129,6 +129,8 @@ def _beginning(
             bundle = inference.loaded(earlier).bundle
             kinds = transfer.places(transfer.kind_keys(arrays.kinds), transfer.kind_keys(bundle.kinds))
             found = transfer.warm_start(model, arrays.catalogue, bundle.model.state_dict(), bundle.catalogue, kinds)
+            if stored := earlier.metrics.get("balance"):
+                balance.take_out(model, balance.Balance(steepness=stored["steepness"], level=stored["level"]))
         logger.info("started from", extra={"version": version.pk, "earlier": earlier.pk, **found})
         report(found)
 

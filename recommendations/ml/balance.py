@@ -53,3 +53,11 @@ def put(model: Recommender, balance: Balance) -> None:
     if model.repeats is not None:
         model.repeats.count.weight *= balance.steepness
         model.repeats.inclination.bias[1] += balance.level
+
+
+@torch.no_grad()
+def take_out(model: Recommender, balance: Balance) -> None:
+    """Of weights that a training begins with: what is put in afterwards only rises, and would pile up."""
+    if model.repeats is not None:
+        model.repeats.count.weight /= balance.steepness
+        model.repeats.inclination.bias[1] -= balance.level

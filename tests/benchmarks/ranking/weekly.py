@@ -69,8 +69,11 @@ class Weeks:
 
     def train(
         self, week: int, model_config: ModelConfig, config: TrainingConfig, earlier: Recommender | None
-    ) -> tuple[Recommender, dict[str, Any]]:
-        """As `recommendations.training` does it: train, stop early, balance, catch up; the clock stops there."""
+    ) -> tuple[Recommender, dict[str, Tensor], dict[str, Any]]:
+        """As `recommendations.training` does it: train, stop early, balance, catch up; the clock stops there.
+
+        The model, and its weights without the balance, which the next week's training begins with.
+        """
         began = time.process_time()
         now = self.cutoff(week)
         validation = self.asked(now - VALIDATION, now)
@@ -91,14 +94,19 @@ class Weeks:
         finish = finishing.choose(model, validation if earlier is None else self.asked(now - WEEK, now))
         known = self.histories.before(now)
         model = catch_up(model, config, self.kinds, Newest(histories=known, since=now - VALIDATION, now=now))
+        beginning = {name: value.clone() for name, value in model.state_dict().items()}
         finishing.carry_over(finish, model, known, self.popularity(known, now))
         best = max(epochs, key=lambda epoch: (epoch.ndcg, -epoch.number))
-        return model, {
-            "cpu_seconds": round(time.process_time() - began, 1),
-            "epochs": len(epochs),
-            "best_epoch": best.number,
-            "validation": [round(epoch.ndcg, 5) for epoch in epochs],
-        }
+        return (
+            model,
+            beginning,
+            {
+                "cpu_seconds": round(time.process_time() - began, 1),
+                "epochs": len(epochs),
+                "best_epoch": best.number,
+                "validation": [round(epoch.ndcg, 5) for epoch in epochs],
+            },
+        )
 
     def test(self, week: int, model: Recommender) -> dict[str, Any]:
         """NDCG@10 of the week's next baskets."""
@@ -204,8 +212,8 @@ def main() -> None:
                 continue
             chosen = replace(config, fresh_days=FRESH) if way == "incremental" else config
             begin = None if way == "scratch" else earlier(way, week - 1)
-            model, found = shop.train(week, model_config, chosen, begin)
-            torch.save(model.state_dict(), weights(name))
+            model, beginning, found = shop.train(week, model_config, chosen, begin)
+            torch.save(beginning, weights(name))
             found["cutoff"] = time.strftime("%Y-%m-%d", time.gmtime(shop.cutoff(week)))
             found["load"] = round(os.getloadavg()[0], 1)
             kept["results"][name] = found | {"test": shop.test(week, model)}

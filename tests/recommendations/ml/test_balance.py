@@ -3,7 +3,7 @@
 import numpy as np
 import torch
 
-from recommendations.ml.balance import LEVELS, STEEPNESS, Balance, balance
+from recommendations.ml.balance import LEVELS, STEEPNESS, Balance, balance, put, take_out
 from recommendations.ml.data import DAY, next_baskets
 from recommendations.ml.evaluation import Question, question
 from recommendations.ml.ranking import scored
@@ -43,6 +43,18 @@ def test_steepness_and_level_are_those_with_the_best_validation() -> None:
     assert is_first or found == most
     ((_, after),) = scored(model, asked(1).histories, np.arange(1), now=10 * DAY, popularity_I=None, only="new")
     assert torch.equal(after, scores)
+
+
+def test_what_a_training_begins_with_is_without_the_balance_that_was_put_in() -> None:
+    model = random_model(5, uses_repeats=True)
+    weights = {name: value.clone() for name, value in model.state_dict().items()}
+    balanced = Balance(steepness=3.0, level=2.0)
+
+    put(model, balanced)
+    assert any(not torch.equal(value, weights[name]) for name, value in model.state_dict().items())
+    take_out(model, balanced)
+
+    torch.testing.assert_close(model.state_dict(), weights)
 
 
 def test_where_nobody_repeats_or_the_model_has_no_term_nothing_is_changed() -> None:
