@@ -13,6 +13,7 @@ from torch import Tensor
 from explanations import recounts, splitting
 from explanations.assembly import LEAST, POPULAR_RANK
 from explanations.contract import Cause, Contract, Evidence, Reason, ReasonType, Split, Status, Target
+from explanations.recounts import FEWEST_BUYERS, FEWEST_TOGETHER
 from explanations.services import SHOWN
 from explanations.slates import LONGEST_SLATE, ExplainedSlate
 from recommendations.ml.data import Ints
@@ -22,9 +23,6 @@ from recommendations.models import Placement
 
 if TYPE_CHECKING:
     from explanations.engine import Context
-
-FEWEST_BUYERS = 20  # counts of others are named only above, and rounded; nor is told what fewer bought together
-FEWEST_TOGETHER = 5  # different shoppers who bought both in one basket: below, a reason would tell of one of them
 
 
 @torch.inference_mode()

@@ -10,6 +10,7 @@ from collections.abc import Collection, Iterable
 from datetime import datetime
 
 from django.db import DatabaseError, connection, transaction
+from django.db.models import QuerySet
 from django.utils import timezone
 
 from catalog.models import EventType, Import, Interaction
@@ -20,8 +21,8 @@ from recommendations.sending import send
 
 logger = logging.getLogger(__name__)
 
-FEWEST_BUYERS = 20  # it must be more
-FEWEST_TOGETHER = 5
+FEWEST_BUYERS = 20  # counts of others are named only above, and rounded; nor is told what fewer bought together
+FEWEST_TOGETHER = 5  # different shoppers who bought both in one basket: below, a reason would tell of one of them
 TASK, QUEUE = "explanations.tasks.recount", "default"
 
 TOGETHER = """
@@ -77,11 +78,14 @@ def _settle(product_id: int, *, at: datetime) -> bool:
     seen = Recount.objects.pending().filter(pk=product_id).first()
     if seen is None:
         return False
-    beside = Explanation.objects.filter(slate__context_product=product_id, slate__shopper=None).order_by("pk")
-    counted = _listed(beside) | set(seen.companions) | {product_id}
+    counted = _listed(_beside(product_id)) | set(seen.companions) | {product_id}
     people = _people(product_id, counted)
     with transaction.atomic():
         return _withdrawn(seen, people, counted, at=at)
+
+
+def _beside(product_id: int) -> "QuerySet[Explanation]":
+    return Explanation.objects.filter(slate__context_product=product_id, slate__shopper=None).order_by("pk")
 
 
 def _listed(explanations: Iterable[Explanation]) -> set[int]:
@@ -89,17 +93,16 @@ def _listed(explanations: Iterable[Explanation]) -> set[int]:
 
 
 def _withdrawn(seen: Recount, people: Counter[int], counted: set[int], *, at: datetime) -> bool:
-    product_id = seen.pk
-    same = Recount.objects.pending().filter(pk=product_id, asked_at=seen.asked_at)
+    same = Recount.objects.pending().filter(pk=seen.pk, asked_at=seen.asked_at)
     row = same.select_for_update(skip_locked=True).first()
-    beside = Explanation.objects.filter(slate__context_product=product_id, slate__shopper=None).order_by("pk")
-    explanations = list(beside.select_for_update(of=("self",))) if row is not None else []
-    listed = _listed(explanations)
-    if row is None or not listed <= counted:
+    if row is None:
         return False
-    listed |= set(row.companions)
-    row.is_too_few = people[product_id] <= FEWEST_BUYERS
-    row.companions = sorted(pk for pk in listed if people[pk] < FEWEST_TOGETHER)
+    explanations = list(_beside(seen.pk).select_for_update(of=("self",)))
+    listed = _listed(explanations)
+    if not listed <= counted:
+        return False
+    row.is_too_few = people[seen.pk] <= FEWEST_BUYERS
+    row.companions = sorted(pk for pk in listed | set(row.companions) if people[pk] < FEWEST_TOGETHER)
     for explanation in explanations:
         _withdraw(explanation, None if row.is_too_few else set(row.companions))
     row.counted_at = at

@@ -76,8 +76,8 @@ def _baskets(cases: Cases) -> Groups:
     real_BU = cases.unit_item_BU > 0
     last_BU = torch.zeros_like(cases.unit_item_BU)
     last_BU = last_BU.scatter_reduce(1, unit_BL, times_BL.where(cases.real_BL, 0), "amax")
-    together_BU = (last_BU.unsqueeze(1) == last_BU.unsqueeze(2)).logical_and_(real_BU.unsqueeze(1)).sum(-1) >= 2
-    open_BU = together_BU & real_BU
+    together_BUU = (last_BU.unsqueeze(1) == last_BU.unsqueeze(2)) & real_BU.unsqueeze(1)
+    open_BU = (together_BUU.sum(-1) >= 2) & real_BU
     keys, lines = [], []
     for _ in range(BASKETS):
         time_B1 = last_BU.where(open_BU, 0).amax(-1, keepdim=True)
@@ -101,13 +101,12 @@ def _alike(cases: Cases, vectors_ID: Tensor) -> Groups:
     for _ in range(SETS):
         set_BUU = alike_BUU & free_BU.unsqueeze(1) & free_BU.unsqueeze(2)
         size_BU = set_BUU.sum(-1)
-        anchor_B1 = (size_BU * count - torch.arange(count)).argmax(
-            -1, keepdim=True
-        )  # no ties: the first of the largest
+        order_BU = size_BU * count - torch.arange(count)  # no ties: the first of the largest
+        anchor_B1 = order_BU.argmax(-1, keepdim=True)
         is_set_B1 = size_BU.gather(1, anchor_B1) >= 2
         chosen_BU = set_BUU.gather(1, anchor_B1.unsqueeze(-1).expand(-1, 1, count)).squeeze(1) & is_set_B1
         keys.append(item_BU.gather(1, anchor_B1) * is_set_B1)
-        lines.append(chosen_BU.gather(1, cases.unit_BL.clamp(min=0)) & cases.real_BL)
+        lines.append(chosen_BU.gather(1, cases.unit_BL.clamp(min=0)))
         free_BU = free_BU & ~chosen_BU
     return _of(cases, Kind.ALIKE, torch.cat(keys, dim=1).numpy(), torch.stack(lines, dim=1))
 
@@ -115,7 +114,7 @@ def _alike(cases: Cases, vectors_ID: Tensor) -> Groups:
 def _of(cases: Cases, kind: Kind, key_BG: NDArray[np.int64], lines_BGL: Tensor) -> Groups:
     key = torch.from_numpy(key_BG)
     is_group = key != 0
-    lines = lines_BGL & is_group.unsqueeze(-1) & cases.real_BL.unsqueeze(1)
+    lines = lines_BGL & is_group.unsqueeze(-1) & cases.real_BL.unsqueeze(1)  # padding belongs to none
     return Groups(is_group.long() * int(kind), key, lines)
 
 
