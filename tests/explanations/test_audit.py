@@ -9,18 +9,18 @@ from typing import Any
 import pytest
 import torch
 
-from catalog.models import Interaction, Product, Shopper, User
+from catalog.models import Interaction, Product, Shopper
 from catalog.services import exclude_history
-from explanations import assembly, audit, engine, fallback, publishing, verification, writing
+from explanations import assembly, audit, engine, fallback, verification, writing
 from explanations.assembly import GROUP_TYPES
 from explanations.contract import FORMAT, Reason, ReasonType, unpack
 from explanations.models import Audit, Explanation
 from explanations.slates import ExplainedSlate
 from explanations.verification import GROUP, SINGLE, holds
-from recommendations import inference, services
+from recommendations import inference
 from recommendations.models import Run, Slate
 from tests.explanations.test_engine import World
-from tests.factories import NOON, InteractionFactory, ModelVersionFactory, SlateFactory
+from tests.factories import NOON, InteractionFactory, SlateFactory
 
 pytestmark = pytest.mark.django_db
 LATER = NOON + timedelta(hours=1)
@@ -352,57 +352,3 @@ def test_words_that_the_contract_does_not_hold_fail(world: World, monkeypatch: p
 
     assert found.checks["text"] == [found.checks["text"][0]] * 2
     assert found.examples[0]["found"] == "says 87"
-
-
-def test_a_failed_audit_stops_the_next_publish_until_somebody_acknowledges_it(world: World) -> None:
-    user = User.objects.create(username="ann")
-    failed = Audit.objects.create(
-        run=world.run, created_at=NOON, slates=9, moved_on=0, checks={"rank": [40, 2]}, is_passed=False
-    )
-    following = world.following()
-
-    with pytest.raises(services.NotPublishable, match=r"audit of run \d+ on 2011-12-01 12:00 failed \(rank 2/40\)"):
-        services.publish(run=following, by=None, at=LATER)
-    assert Run.objects.live().get() == world.run
-    publishing.acknowledge(audit=failed, by=user, at=LATER)
-    services.publish(run=following, by=None, at=LATER)
-
-    assert Run.objects.live().get() == following
-    failed.refresh_from_db()
-    assert (failed.acknowledged_by, failed.acknowledged_at) == (user, LATER)
-
-
-def test_an_audit_that_passes_lifts_no_block_of_one_that_failed(world: World) -> None:
-    failed = Audit.objects.create(
-        run=world.run, created_at=NOON, slates=9, moved_on=0, checks={"rank": [40, 2]}, is_passed=False
-    )
-    Audit.objects.create(run=world.run, created_at=LATER, slates=9, moved_on=0, checks={}, is_passed=True)
-    following = world.following()
-
-    with pytest.raises(services.NotPublishable, match=r"failed \(rank 2/40\)"):
-        services.publish(run=following, by=None, at=LATER)
-    publishing.acknowledge(audit=failed, by=User.objects.create(username="ann"), at=LATER)
-    services.publish(run=following, by=None, at=LATER)
-
-    assert Run.objects.live().get() == following
-
-
-def test_a_model_whose_audit_failed_does_not_come_back_unseen(world: World) -> None:
-    following = world.following()
-    Audit.objects.create(run=following, created_at=NOON, slates=9, moved_on=0, checks={"rank": [4, 4]}, is_passed=False)
-    Run.objects.filter(pk=world.run.pk).update(version=ModelVersionFactory())
-
-    with pytest.raises(services.NotPublishable, match=f"audit of run {following.pk} "):
-        services.publish(run=following, by=None, at=LATER)
-
-
-def test_going_back_to_the_run_before_needs_no_audit(world: World) -> None:
-    following = world.following()
-    services.publish(run=following, by=None, at=LATER)
-    Audit.objects.create(
-        run=following, created_at=LATER, slates=9, moved_on=0, checks={"rank": [4, 4]}, is_passed=False
-    )
-
-    services.roll_back(by=None, at=LATER)
-
-    assert Run.objects.live().get() == world.run
