@@ -126,8 +126,14 @@ class PlainModel:
         base += self.weights["repeats.tendency.weight"][item, 0]
         if "repeats.gap.weight" in self.weights:
             base += self.weights["repeats.gap.weight"][_gap(past.now - int(past.times[own].max())), 0]
+            ages = [_gap(past.now - moment) for moment in past.times[own].tolist()]
+        else:
+            ages = [0] * int(own.sum())
+        faded = np.exp(20 * self.weights["repeats.fading.weight"][ages, 0]).sum()
+        base += self.weights["repeats.rise"] * math.log(faded)
         opened, shift = self._linear("repeats.inclination", state_D).tolist()
-        return 2 / (1 + math.exp(-2 * opened)) * 20 * float(base) + float(shift)
+        doubted = (self.weights["repeats.trust"] - 1) * (self.vectors_ID[item] @ state_D)
+        return 2 / (1 + math.exp(-2 * opened)) * 20 * float(base) + float(shift) + float(doubted)
 
     def _linear(self, name: str, x: Floats) -> Floats:
         found: Floats = x @ self.weights[f"{name}.weight"].T + self.weights.get(f"{name}.bias", np.zeros(1))

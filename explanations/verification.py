@@ -83,7 +83,12 @@ class Candidates(NamedTuple):
         """[R, I]: -inf for what is not a candidate. `seen_RU`: the units that each row sees."""
         scores_RI = torch.addmm(self.offset_I, filled(state_RD), self.vectors_ID.T, out=out)[: len(state_RD)]
         if self.own is not None and seen_RU is not None:
-            scores_RI.scatter_add_(1, self.own.column_BU[owner_R], self.own.added(state_RD, owner_R, seen_RU))
+            column_RU, added_RU = self.own.column_BU[owner_R], self.own.added(state_RD, owner_R, seen_RU)
+            if self.own.term.trust != 1:
+                is_ranked_RU = column_RU > 0  # the offset of padding is no number
+                similar_RU = scores_RI.gather(1, column_RU) - self.offset_I[column_RU]
+                added_RU = added_RU + self.own.doubted(similar_RU.where(is_ranked_RU, 0), seen_RU)
+            scores_RI.scatter_add_(1, column_RU, added_RU)
         if self.barred_BX is None:
             return scores_RI.masked_fill_(~self.eligible_BI[owner_R], float("-inf"))
         return scores_RI.scatter_(1, self.barred_BX[owner_R], float("-inf"))
@@ -98,6 +103,8 @@ class Candidates(NamedTuple):
         added_BRU = self.own.added(state_BRD.flatten(0, 1), owner_X, seen.flatten(0, 1)).view(seen.shape)
         unit_BK = shown_units(self.own, items_BK).unsqueeze(1).expand(-1, state_BRD.shape[1], -1)
         part_BRK = added_BRU.gather(2, unit_BK.clamp(min=0)) * (unit_BK >= 0)
+        similar_BRK = state_BRD @ self.vectors_ID[items_BK].mT
+        part_BRK = part_BRK + self.own.doubted(similar_BRK, seen.gather(2, unit_BK.clamp(min=0)) * (unit_BK >= 0))
         return part_BRK[:, 0] if seen_BRU is None else part_BRK
 
 

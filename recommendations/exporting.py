@@ -13,11 +13,10 @@ from recommendations import inference
 from recommendations.ml.bundle import Bundle
 from recommendations.ml.data import Ints
 from recommendations.ml.exported import ATTRIBUTE, Exported, only
-from recommendations.ml.transfer import BY_PRODUCT, kind_keys
+from recommendations.ml.transfer import BY_PRODUCT, OWN_AGAIN, kind_keys
 from recommendations.models import ModelVersion
 
 FEWEST_BUYERS = 20  # a row that so few shoppers made could tell of one of them
-NOT_WEIGHTS = "repeats.is_own"  # says which kinds count as bought; every training knows it anew
 
 
 class NotExportable(Exception):
@@ -48,7 +47,7 @@ def _of(version: ModelVersion, bundle: Bundle, *, with_products: bool) -> Export
     weights = {
         name: np.asarray(value.numpy(), np.float32)
         for name, value in bundle.model.state_dict().items()
-        if name != NOT_WEIGHTS
+        if name not in OWN_AGAIN
     }
     rows = {name: products for name in BY_PRODUCT if name in weights}
     labels = {}

@@ -43,6 +43,7 @@ LABELS = {
     "completion": _("Baskets to complete"),
     "catching_up": _("Catching up"),
     "basket_power": _("Basket power"),
+    "moment_days": _("Days ahead"),
     "half_life_days": _("Half-life"),
     "auxiliary": _("Beside"),
     "unwanted": _("Unwanted"),
@@ -86,6 +87,10 @@ HELP = {
         "Epochs that follow the best one, with the baskets that chose it: so the newest products and habits are known."
     ),
     "basket_power": _("A basket of n products weighs n to this power: 0 as one product, 1 as n."),
+    "moment_days": _(
+        "A basket weighs as long as it was the next one, up to so many days: so those who come often do not speak for "
+        "the others. 0 weighs all the same."
+    ),
     "half_life_days": _("Baskets so many days older weigh half; 0 weighs all the same."),
     "auxiliary": _("Weight of events that are predicted beside, times the strength of their type; 0: not at all."),
     "unwanted": _("How often a product that the shopper does not want counts among the wrong ones; 0: never."),

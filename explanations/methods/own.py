@@ -9,7 +9,6 @@ from torch import Tensor
 
 from explanations.methods.removal import Cases
 from explanations.methods.tiles import even
-from recommendations.ml import repeats
 from recommendations.ml.model import Recommender
 from recommendations.ml.repeats import Repeats
 
@@ -25,9 +24,13 @@ class Own(NamedTuple):
     column_BU: Tensor
 
     def added(self, state_XD: Tensor, owner_X: Tensor, seen_XU: Tensor) -> Tensor:
-        """[X, U] what is added to the product of each unit that a row sees."""
+        """[X, U] what is added to the product of each unit that a row sees, before doubt."""
         opened_X, shift_X = (part[: len(state_XD)] for part in self.term.inclined(even(state_XD)))
         return (opened_X.unsqueeze(1) * self.base_BU[owner_X] + shift_X.unsqueeze(1)) * seen_XU
+
+    def doubted(self, similar: Tensor, seen: Tensor) -> Tensor:
+        """What a trust below 1 takes from their h·v again; `seen` of 0 and 1, in the shape of `similar`."""
+        return self.term.doubted(similar) * seen
 
 
 class Sight(NamedTuple):
@@ -44,7 +47,7 @@ def own(model: Recommender, cases: Cases, number_C: Tensor | None = None) -> Own
     if model.repeats is None:
         return None
     now_B1 = torch.full((len(cases.unit_BL), 1), cases.now)
-    pairs = repeats.own(cases.history, cases.real_BL.unsqueeze(1), now_B1, model.repeats.is_own)
+    pairs = model.repeats.own(cases.history, cases.real_BL.unsqueeze(1), now_B1)
     exists_BU = cases.unit_item_BU > 0
     unit_P = (cases.unit_item_BU[pairs.query_P] == pairs.item_P.unsqueeze(1)).int().argmax(1)
     base_BU = torch.zeros(exists_BU.shape)

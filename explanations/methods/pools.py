@@ -114,12 +114,19 @@ def _scores(
     seen_BRU: Tensor | None,
 ) -> tuple[Tensor, Tensor]:
     """[B, R, J] of the pool and [B, R, K] of some products."""
-    logits_BRJ = state_BRD @ candidates.vectors_BJD.mT + candidates.offset_BJ.unsqueeze(1)
-    scores_BRK = state_BRD @ vectors_BKD.mT + offset_BK.unsqueeze(1)
+    similar_BRJ, similar_BRK = state_BRD @ candidates.vectors_BJD.mT, state_BRD @ vectors_BKD.mT
+    logits_BRJ = similar_BRJ + candidates.offset_BJ.unsqueeze(1)
+    scores_BRK = similar_BRK + offset_BK.unsqueeze(1)
     if sight is not None and seen_BRU is not None:
         owner_X = torch.arange(len(state_BRD)).repeat_interleave(state_BRD.shape[1])
         added = sight.own.added(state_BRD.flatten(0, 1), owner_X, seen_BRU.flatten(0, 1)).view(seen_BRU.shape)
         place, unit = sight.pool_BU.unsqueeze(1), sight.shown_BK.unsqueeze(1)
-        logits_BRJ = logits_BRJ.scatter_add(2, place.clamp(min=0).expand_as(added), added * (place >= 0))
-        scores_BRK = scores_BRK + added.gather(2, unit.clamp(min=0).expand_as(scores_BRK)) * (unit >= 0)
+        place_BRU, unit_BRK = place.clamp(min=0).expand_as(added), unit.clamp(min=0).expand_as(scores_BRK)
+        logits_BRJ = logits_BRJ.scatter_add(2, place_BRU, added * (place >= 0))
+        scores_BRK = scores_BRK + added.gather(2, unit_BRK) * (unit >= 0)
+        if sight.own.term.trust != 1:
+            seen = seen_BRU.to(added.dtype)
+            seen_BRJ = torch.zeros_like(similar_BRJ).scatter_add(2, place_BRU, seen * (place >= 0))
+            logits_BRJ = logits_BRJ + sight.own.doubted(similar_BRJ, seen_BRJ)
+            scores_BRK = scores_BRK + sight.own.doubted(similar_BRK, seen.gather(2, unit_BRK) * (unit >= 0))
     return logits_BRJ, scores_BRK

@@ -17,6 +17,9 @@ from recommendations.ml.kinds import Kinds
 
 Pairs = tuple[Ints, Ints, NDArray[np.float32]]
 
+FIRST = 0.5  # the share of moments of a shopper's first basket
+LEAST = 0.01  # and of one that follows at once
+
 
 class Batch(NamedTuple):
     history: History
@@ -109,6 +112,25 @@ def _repeats(histories: Histories) -> NDArray[np.bool_]:
     return result
 
 
+def moments(baskets: Baskets, has_target_G: NDArray[np.bool_], days: float) -> NDArray[np.float64]:
+    """[G] the share of `days` in which a basket was the shopper's next one, of mean 1: from the basket before, or so
+    many days ahead.
+
+    Somebody who comes by at any time, and buys within so many days, finds the baskets in these proportions: the one
+    that follows a long pause oftener than three on one day, and no shopper much oftener than another. Counted among
+    baskets with something that is ranked for; a shopper's first one has none before it and counts half.
+    """
+    counted = np.flatnonzero(has_target_G)
+    shopper = np.repeat(np.arange(len(baskets.offsets) - 1), np.diff(baskets.offsets))[counted]
+    share = np.full(len(counted), FIRST)
+    again = np.flatnonzero(shopper[1:] == shopper[:-1]) + 1
+    time = baskets.time[counted]
+    share[again] = np.clip((time[again] - time[again - 1]) / (days * DAY), LEAST, 1.0)
+    result = np.ones(len(has_target_G))
+    result[counted] = share / share.mean() if len(share) else share
+    return result
+
+
 class BatchMaker:
     """Batches of one epoch, a function of (seed, epoch) alone."""
 
@@ -132,6 +154,12 @@ class BatchMaker:
         self.is_repeat = _repeats(histories)
         self.shopper = np.repeat(np.arange(len(histories)), np.diff(self.baskets.offsets))  # of each basket
         self.latest = int(self.baskets.time.max()) if len(self.baskets.time) else 0
+        self.ahead = round(training.moment_days * DAY) if model.uses_times else 0
+        self.moments: NDArray[np.float64] | None = None
+        if self.ahead and len(self.baskets.time):
+            is_target = kinds.is_target[np.asarray(histories.types)]
+            has_target_G = np.logical_or.reduceat(is_target, self.baskets.first[:-1])
+            self.moments = moments(self.baskets, has_target_G, training.moment_days)
 
     def epoch(self, number: int) -> Iterator[Batch]:
         """1. Shuffle. 2. Sort by length, ties as shuffled. 3. Cut where the padded size is full. 4. Shuffle."""
@@ -181,6 +209,8 @@ class BatchMaker:
         before_BQ = baskets.time[np.maximum(basket_BQ - 1, 0)]
         time_BQ = baskets.time[basket_BQ]
         before_BQ = np.where(target_BQ > 0, before_BQ, time_BQ)
+        if self.ahead:
+            before_BQ = np.maximum(before_BQ, time_BQ - self.ahead)
         now_BQ = before_BQ + (random.random(before_BQ.shape) * (time_BQ - before_BQ)).astype(np.int64)
 
         visible_BQL = real_BL[:, None] & (number_BL[:, None] < target_BQ[..., None])
@@ -203,6 +233,8 @@ class BatchMaker:
         kind_T = self.kind_of[types_BL[rows, columns]]
         _, asked_T, sizes = np.unique(query_T * len(self.kind_of) + kind_T, return_inverse=True, return_counts=True)
         weight_T = sizes[asked_T] ** (self.training.basket_power - 1) * self.weight_of[types_BL[rows, columns]]
+        if self.moments is not None:
+            weight_T = weight_T * np.where(kind_T == 0, self.moments[basket_BQ.reshape(-1)[query_T]], 1.0)
         if self.training.half_life_days:
             age = (self.latest - time_BQ.reshape(-1)[query_T]) / 86_400
             weight_T = weight_T * 0.5 ** (age / self.training.half_life_days)

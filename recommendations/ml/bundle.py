@@ -15,6 +15,7 @@ from recommendations.ml.data import Catalogue, Ints
 from recommendations.ml.kinds import Kinds
 from recommendations.ml.loop import build
 from recommendations.ml.model import Recommender
+from recommendations.ml.shapes import LATER
 
 FORMAT = 3
 
@@ -116,7 +117,8 @@ def load(data: bytes) -> Bundle:
     arrays = {name: values.numpy() for name, values in stored["arrays"].items()}
     kinds = Kinds(**{name: values.numpy() for name, values in stored["kinds"].items()})
     model = build(ModelConfig(**stored["config"]), catalogue, kinds)
-    model.load_state_dict(stored["weights"])
+    later = {name: torch.full_like(value, LATER[name]) for name, value in model.state_dict().items() if name in LATER}
+    model.load_state_dict(later | stored["weights"])
     return Bundle(
         model=model.eval(),
         catalogue=catalogue,

@@ -15,7 +15,7 @@ class ModelConfig:
     width: int = 64
     blocks: int = 1  # the last one is the read-out
     heads: int = 2
-    history: int = 128  # lines of a shopper's history that are seen, the most recent ones
+    history: int = 512  # lines of a shopper's history that are seen, the most recent ones
     dropout: float = 0.2
     feed_forward: int = 4  # inner width / width
     uses_types: bool = True  # event type of each interaction
@@ -56,6 +56,7 @@ class TrainingConfig:
     completion: float = 0.5  # share of baskets of which a random part is shown and the rest asked for
     catching_up: int = 2  # epochs that follow the best one, with the baskets that chose it; 0: they are not learnt
     basket_power: float = 0.5  # a basket of n products weighs n ** basket_power
+    moment_days: float = 28.0  # a basket weighs as long as it was the next one, up to so many days; 0: all the same
     half_life_days: float = 0.0  # older baskets weigh less; 0: all the same
     auxiliary: float = 0.5  # weight of what is predicted beside, × the strength of its event type
     unwanted: float = 20.0  # how often a product that the shopper does not want stands among the negatives
@@ -81,6 +82,8 @@ class TrainingConfig:
             raise ValueError("masking must be in [0, 1]")
         if not 0 <= self.completion <= 1:
             raise ValueError("completion must be in [0, 1]")
+        if self.moment_days < 0 or self.half_life_days < 0:
+            raise ValueError("moment_days and half_life_days must not be negative")
         if self.fresh_days < 0 or self.replay < 0:
             raise ValueError("fresh_days and replay must not be negative")
         if self.unwanted < 0 or self.ignored < 0 or self.auxiliary < 0:

@@ -9,7 +9,7 @@ import numpy as np
 
 from recommendations.ml import tensor_files
 from recommendations.ml.config import ModelConfig
-from recommendations.ml.shapes import shapes
+from recommendations.ml.shapes import LATER, shapes
 from recommendations.ml.tensor_files import Damaged, Floats
 
 FORMAT = 1
@@ -86,6 +86,8 @@ class Exported:
             kinds=len(self.kinds),
             text_width=projection.shape[-1] if projection is not None and projection.ndim else None,
         )
+        for name in (LATER.keys() & expected.keys()) - self.weights.keys():
+            self.weights[name] = np.full(expected[name], LATER[name], np.float32)
         for name in sorted(expected.keys() | self.weights.keys()):
             if name not in self.weights:
                 raise Damaged(f"{name[:80]} is missing")

@@ -12,7 +12,6 @@ from recommendations.ml.batches import Batch
 from recommendations.ml.history import History
 from recommendations.ml.model import Recommender
 from recommendations.ml.partition import Partition, Scored
-from recommendations.ml.repeats import Own, own
 
 NOTHING = -1e9  # a logarithm of as good as 0 that can still be multiplied by 0
 
@@ -78,12 +77,12 @@ def queries(
     row_P, item_P, value_P = nothing, nothing, nothing.float()
     earlier_BQL = batch.visible_BQL & (history.baskets_BL.unsqueeze(1) < batch.basket_BQ.unsqueeze(-1))
     if model.repeats is not None:
-        met = own(history, earlier_BQL, batch.now_BQ, model.repeats.is_own)
+        met = model.repeats.own(history, earlier_BQL, batch.now_BQ)
         row_P, pair_P = rows_asking(query_R, met.query_P)
         item_P = met.item_P[pair_P]
         order = torch.argsort(row_P * width + item_P)
         row_P, item_P, pair_P = row_P[order], item_P[order], pair_P[order]
-        value_P = model.repeats(Own(row_P, item_P, met.times_P[pair_P], met.gap_P[pair_P]), state_RD)
+        value_P = model.repeats(met.of(row_P, pair_P), state_RD)
     given_BQL = batch.visible_BQL & ~earlier_BQL
     if bool(given_BQL.any()):
         key_P, value_P = _closed(row_P * width + item_P, value_P, _given(history, given_BQL, query_R, width))

@@ -13,7 +13,7 @@ from torch.nn import functional
 from recommendations.ml.batches import latest_history
 from recommendations.ml.data import PERIOD, Histories, Ints
 from recommendations.ml.model import Recommender
-from recommendations.ml.repeats import Own, own
+from recommendations.ml.repeats import Own
 
 TIED = 32  # so many more are looked at, for the last ones may tie
 AT_ONCE = 16_000_000  # scores in memory: bounds it whatever the catalogue
@@ -39,7 +39,7 @@ def _read(
         moment = torch.full((len(chosen), 1), now)
         state = model.read_out(model.tokens_BLD(history), history, visible, next_B.unsqueeze(1), moment)
         term = model.repeats if wants_own else None
-        yield chosen, state[:, 0], None if term is None else own(history, visible, moment, term.is_own)
+        yield chosen, state[:, 0], None if term is None else term.own(history, visible, moment)
 
 
 @torch.inference_mode()
@@ -68,7 +68,8 @@ def scored(
         aimed = model.aimed(state, kind)
         scores = functional.linear(aimed, vectors, bias)
         if model.repeats is not None and met is not None:
-            scores[met.query_P, met.item_P] += model.repeats(met, aimed)
+            similar_P = (aimed[met.query_P] * vectors[met.item_P]).sum(-1)
+            scores[met.query_P, met.item_P] += model.repeats(met, aimed) + model.repeats.doubted(similar_P)
         scores[:, 0] = float("-inf")
         if only == "new":
             scores[own_products(histories, shoppers[chosen])] = float("-inf")

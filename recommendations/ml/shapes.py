@@ -6,6 +6,9 @@ from recommendations.ml.config import GAP_BUCKETS, LAG_BUCKETS, MOST_TIMES, Mode
 
 Shape = tuple[int, ...]
 
+# What weights of an earlier release do not name, with the values that leave them as they were.
+LATER = {"repeats.fading.weight": 0.0, "repeats.rise": 0.0, "repeats.trust": 1.0}
+
 
 def shapes(
     config: ModelConfig, *, products: int, sizes: Mapping[str, int], kinds: int, text_width: int | None
@@ -33,6 +36,8 @@ def shapes(
     if config.uses_repeats:
         found |= {
             "repeats.count.weight": (MOST_TIMES + 1, 1),
+            "repeats.fading.weight": (GAP_BUCKETS, 1),
+            "repeats.rise": (),
             "repeats.tendency.weight": (products + 1, 1),
             "repeats.inclination.weight": (2, width),
             "repeats.inclination.bias": (2,),

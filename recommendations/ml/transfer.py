@@ -14,6 +14,7 @@ from recommendations.ml.model import Recommender
 BY_PRODUCT = ("products.ids.weight", "bias.weight", "repeats.tendency.weight")
 BY_KIND = ("types.weight", "aims")
 PROJECTION = "products.projection.weight"
+OWN_AGAIN = ("repeats.is_own", "repeats.trust")  # every training says anew what they are
 
 
 def places(now: Sequence[Hashable], earlier: Sequence[Hashable]) -> Ints:
@@ -57,7 +58,7 @@ def warm_start(
     for name, value in mine.items():
         if name == PROJECTION and catalogue.encoder != earlier_catalogue.encoder:
             continue
-        if name == "repeats.is_own" or name not in stored or value.shape[1:] != stored[name].shape[1:]:
+        if name in OWN_AGAIN or name not in stored or value.shape[1:] != stored[name].shape[1:]:
             continue
         if name in by_row:
             _rows(value, stored[name], by_row[name])

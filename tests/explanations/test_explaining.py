@@ -94,7 +94,11 @@ class Explained:
         base = float(term.count.weight[len(times)] + term.tendency.weight[item])
         if term.gap is not None:
             base += float(term.gap.weight[gap_bucket(torch.tensor(NOW - max(times)))])
-        return 2 / (1 + math.exp(-2 * opened)) * float(SCALE) * base + shift
+        ages = [int(gap_bucket(torch.tensor(NOW - time))) if term.gap is not None else 0 for time in times]
+        counted = math.fsum(math.exp(SCALE * float(term.fading.weight[age])) for age in ages)
+        base += float(term.rise) * math.log(counted)
+        doubted = (float(term.trust) - 1) * float(self.vectors[item] @ state)
+        return 2 / (1 + math.exp(-2 * opened)) * float(SCALE) * base + shift + doubted
 
     def kept(self, row: int, k: int, variant: int) -> list[int]:
         """The lines that a variant leaves."""

@@ -81,8 +81,10 @@ def random_model(
             event_types=2,
         )
         with torch.no_grad():
-            parts = (model.products.projection, model.repeats)
-            later = (model.aims, *(weight for part in parts if part is not None for weight in part.parameters()))
+            parts = [part for part in (model.products.projection, model.repeats) if part is not None]
+            named = [entry for part in parts for entry in part.named_parameters()]
+            named.sort(key=lambda entry: entry[0] in {"fading.weight", "rise"})
+            later = [model.aims, *(weight for _, weight in named)]
             first = [parameter for parameter in model.parameters() if all(parameter is not other for other in later)]
             for parameter in (*first, *later):  # so that a part that is added does not change the others
                 if parameter is not None:
@@ -93,6 +95,9 @@ def random_model(
             if model.repeats is not None:
                 model.repeats.count.weight *= 0.1
                 model.repeats.count.weight[0] = model.repeats.tendency.weight[0] = 0.0
+                model.repeats.fading.weight *= 0.05
+                model.repeats.rise.mul_(0.05)
+                model.repeats.trust.fill_(0.6)
     return model.eval()
 
 

@@ -12,8 +12,9 @@ from recommendations.ml import tensor_files
 from recommendations.ml.config import SIZES, ModelConfig
 from recommendations.ml.exported import Exported, OtherFormat, only
 from recommendations.ml.model import Recommender
-from recommendations.ml.shapes import shapes
+from recommendations.ml.shapes import LATER, shapes
 from recommendations.ml.tensor_files import Damaged
+from recommendations.ml.transfer import OWN_AGAIN
 
 CONFIG = ModelConfig(width=8, blocks=2)
 SIZE_OF = {"brand": 3, "group": 2}
@@ -31,7 +32,7 @@ def model_of(config: ModelConfig, *, text_width: int | None) -> Recommender:
 
 
 def weights_of(model: Recommender) -> dict[str, Any]:
-    return {name: value.numpy() for name, value in model.state_dict().items() if name != "repeats.is_own"}
+    return {name: value.numpy() for name, value in model.state_dict().items() if name not in OWN_AGAIN}
 
 
 def exported(**changes: Any) -> Exported:
@@ -68,7 +69,8 @@ def test_the_shapes_of_a_configuration_are_those_of_the_model_that_is_built(
 ) -> None:
     with torch.device("meta"):
         built = model_of(config, text_width=text_width).state_dict()
-    built.pop("repeats.is_own", None)
+    for name in OWN_AGAIN:
+        built.pop(name, None)
 
     told = shapes(config, products=4, sizes=SIZE_OF, kinds=2, text_width=text_width)
 
@@ -83,6 +85,19 @@ def test_a_version_is_read_as_it_was_written() -> None:
     assert replace(found, weights={}) == replace(made, weights={})
     assert found.weights.keys() == made.weights.keys()
     assert all(np.array_equal(found.weights[name], value) for name, value in made.weights.items())
+
+
+def test_a_file_of_an_earlier_release_is_read_with_what_came_since_at_nothing() -> None:
+    made = exported()
+    earlier = {name: value for name, value in made.weights.items() if name not in LATER}
+
+    found = Exported.read(stored(replace(made, weights=earlier)))
+
+    assert found.weights.keys() == made.weights.keys()
+    assert {name: value.max() for name, value in found.weights.items() if name in LATER} == {
+        "repeats.fading.weight": 0.0,
+        "repeats.rise": 0.0,
+    }
 
 
 def test_only_some_rows_go_with_padding_before_them() -> None:

@@ -56,7 +56,7 @@ def test_a_basket_of_several_kinds_asks_once_for_each_with_its_strength() -> Non
     kinds = Kinds.of([(3, 1.0, True), (5, 0.2, False)], {})
     histories = histories_of([[(DAY, 1, 1), (2 * DAY, 2, 1), (2 * DAY, 3, 2), (2 * DAY, 4, 2)]])
     (batch,) = BatchMaker(
-        histories, kinds, ModelConfig(), TrainingConfig(masking=0, completion=0, auxiliary=0.5)
+        histories, kinds, ModelConfig(), TrainingConfig(masking=0, completion=0, moment_days=0, auxiliary=0.5)
     ).epoch(1)
 
     asked = dict(

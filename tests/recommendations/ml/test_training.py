@@ -16,7 +16,9 @@ from recommendations.ml.kinds import Kinds
 from recommendations.ml.loop import Epoch, TrainingData, train
 from recommendations.ml.losses import next_basket_loss
 from recommendations.ml.model import Recommender
-from tests.recommendations.ml.made import histories_of, random_model, random_shoppers, texts_of
+from recommendations.ml.ranking import scored
+from recommendations.ml.shapes import LATER
+from tests.recommendations.ml.made import NOW, histories_of, random_model, random_shoppers, texts_of
 
 PRODUCTS = 12
 BOTH = Kinds.of([(4, 1.0, True), (9, 1.0, True)], {})
@@ -127,6 +129,25 @@ def test_a_bundle_written_before_there_were_texts_is_read_as_one_without() -> No
         assert (loaded.catalogue.texts, loaded.catalogue.encoder) == (None, "")
         assert loaded.model.products.names == ["group"]
         assert torch.equal(loaded.model.products(torch.arange(13)), model.products(torch.arange(13)))
+
+
+def test_weights_written_before_lines_faded_say_what_they_said() -> None:
+    model = random_model(3, uses_repeats=True)
+    assert model.repeats is not None
+    stored = torch.load(io.BytesIO(bundles.dump(bundle_of(model))), weights_only=True)
+    stored["weights"] = {name: value for name, value in stored["weights"].items() if name not in LATER}
+    earlier = io.BytesIO()
+    torch.save(stored, earlier)
+    with torch.no_grad():
+        model.repeats.rise.zero_()
+        model.repeats.trust.fill_(1.0)
+    histories = histories_of([[(DAY, 4, 1), (2 * DAY, 1, 1), (3 * DAY, 4, 1)]])
+
+    loaded = bundles.load(earlier.getvalue()).model
+
+    ((_, expected),) = scored(model, histories, np.arange(1), now=NOW, popularity_I=None)
+    ((_, found),) = scored(loaded, histories, np.arange(1), now=NOW, popularity_I=None)
+    assert torch.equal(found, expected)
 
 
 def test_another_format_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
