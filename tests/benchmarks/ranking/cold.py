@@ -173,12 +173,12 @@ def run(cold: Cold, *, id_dropout: float, epochs: int) -> dict[str, Any]:
         ),
         report=lambda epoch: print(epoch, flush=True),
     )
-    finish = finishing.choose(model, cold.validation)
-    served = model
-    if has_times:
-        asked = cold.test
+    served, asked = model, cold.test
+    if has_times:  # before what is chosen is put in
         newest = Newest(histories=asked.histories, since=cold.validation.now, now=asked.now)
         served = catch_up(model, config, kinds, newest)
+    finish = finishing.choose(model, cold.validation)
+    if has_times:
         finishing.carry_over(finish, served, asked.histories, asked.popularity_I)
     seconds = round(time.process_time() - began)
     level = finish.newcomers or 0.0

@@ -6,7 +6,7 @@ SEQUENCES: dict[str, Any] = {
     "model": {"blocks": 1, "dropout": 0.4, "history": 50, "id_dropout": 0.0},
     "training": {"learning_rate": 3e-3, "epochs": 60, "patience": 3, "batch_lines": 1_500, "averaging": 0.99},
 }
-SHOPS: dict[str, Any] = {"model": {"history": 128}, "training": {"epochs": 12, "patience": 3, "batch_lines": 4_000}}
+SHOPS: dict[str, Any] = {"model": {"history": 512}, "training": {"epochs": 12, "patience": 3, "batch_lines": 4_000}}
 CONFIGURATIONS: dict[str, dict[str, Any]] = {
     "beauty": SEQUENCES,
     "toys": SEQUENCES,

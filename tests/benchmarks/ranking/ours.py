@@ -107,9 +107,9 @@ def main() -> None:
     recent = popularity(prepared.context, products, prepared.test.now) if uses else None
     if prepared.has_times:
         before = popularity(prepared.train, products, prepared.validation.now) if uses else None
-        finish = finishing.choose(model, validation_of(prepared, before))
         newest = Newest(histories=prepared.context, since=prepared.validation.now, now=prepared.test.now)
-        model = catch_up(model, config, data.kinds, newest)
+        as_chosen, model = model, catch_up(model, config, data.kinds, newest)  # before what is chosen is put in
+        finish = finishing.choose(as_chosen, validation_of(prepared, before))
         finishing.carry_over(finish, model, prepared.context, recent)
     task.timer.lap("training")
 

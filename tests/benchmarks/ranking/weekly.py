@@ -89,11 +89,11 @@ class Weeks:
                 keys = kind_keys(self.kinds)
                 warm_start(model, self.catalogue, earlier.state_dict(), self.catalogue, places(keys, keys))
 
-        model, epochs = train(model_config, config, data, prepare=prepare)
-        # What last week's version learnt of these baskets is no measure of what it makes of others.
-        finish = finishing.choose(model, validation if earlier is None else self.asked(now - WEEK, now))
+        chosen, epochs = train(model_config, config, data, prepare=prepare)
         known = self.histories.before(now)
-        model = catch_up(model, config, self.kinds, Newest(histories=known, since=now - VALIDATION, now=now))
+        model = catch_up(chosen, config, self.kinds, Newest(histories=known, since=now - VALIDATION, now=now))
+        # What last week's version learnt of these baskets is no measure of what it makes of others.
+        finish = finishing.choose(chosen, validation if earlier is None else self.asked(now - WEEK, now))
         beginning = {name: value.clone() for name, value in model.state_dict().items()}
         finishing.carry_over(finish, model, known, self.popularity(known, now))
         best = max(epochs, key=lambda epoch: (epoch.ndcg, -epoch.number))
