@@ -158,9 +158,9 @@ def _quality(
         without = quality.masked(lines.histories, chosen, free)
         other = quality.explained(model, without, chosen, allowed, offset, now, floor)
         like["stability_neutral_mask"] += quality.likeness(made, other, [row for row, _ in free])
-        more, _ = insert_at_random(lines.histories, chosen, model.products, seed=start)
+        more, inserted = insert_at_random(lines.histories, chosen, model.products, seed=start)
         every = np.arange(len(chosen))
-        other = quality.explained(model, more, every, allowed, offset, now, floor)
+        other = quality.explained(model, more, every, no_longer_new(allowed, inserted), offset, now, floor)
         like["stability_one_more"] += quality.likeness(made, other, every.tolist())
     found: dict[str, Any] = {}
     for name, parts in values.items():
@@ -204,6 +204,7 @@ def _placebo(
     """Δ log p of the first products when an interaction that was inserted at random is masked again."""
     changed, inserted = insert_at_random(histories, rows, model.products, seed=seed)
     cases = removal.cases(model.bundle.model, changed, np.arange(len(rows)), now=int(now.timestamp()))
+    candidates = no_longer_new(candidates, inserted)
     items = _ranked(model, cases, candidates, offset).column_BK
     unit = (cases.unit_item_BU == torch.from_numpy(inserted).unsqueeze(1)).int().argmax(1)
     sets = unit.view(-1, 1, 1).expand(-1, items.shape[1], 1)
@@ -234,6 +235,13 @@ def insert_at_random(histories: Histories, rows: Ints, products: int, *, seed: i
         types=np.concatenate(types),
     )
     return changed, np.asarray(inserted, np.int64)
+
+
+def no_longer_new(candidates_BI: Tensor, inserted_B: Ints) -> Tensor:
+    """What is in a history is not recommended as new, and what it gets for being there says nothing of the others."""
+    candidates_BI = candidates_BI.clone()
+    candidates_BI[torch.arange(len(inserted_B)), torch.from_numpy(inserted_B)] = False
+    return candidates_BI
 
 
 @torch.inference_mode()

@@ -129,7 +129,7 @@ class PlainModel:
             ages = [_gap(past.now - moment) for moment in past.times[own].tolist()]
         else:
             ages = [0] * int(own.sum())
-        faded = np.exp(20 * self.weights["repeats.fading.weight"][ages, 0]).sum()
+        faded = np.exp(np.clip(20 * self.weights["repeats.fading.weight"][ages, 0], -30, 30)).sum()
         base += self.weights["repeats.rise"] * math.log(faded)
         opened, shift = self._linear("repeats.inclination", state_D).tolist()
         doubted = (self.weights["repeats.trust"] - 1) * (self.vectors_ID[item] @ state_D)

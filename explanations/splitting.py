@@ -14,6 +14,7 @@ from recommendations.inference import Loaded
 BIAS = "bias"
 POPULARITY = "recent_popularity"
 REPEAT = "repeat"  # what the product's own place in the history adds; 0 for a product that is not in it
+CLEARLY = 1e-5  # of a score: not by rounding alone
 
 
 class SplitArrays(NamedTuple):
@@ -46,15 +47,20 @@ def split(
 ) -> SplitArrays:
     """s = baseline + Σ parts, with part = h · (its vector - its mean vector), and the two biases likewise.
 
-    `repeat_BK`: what products get for being in the history, where the model has that term.
+    `repeat_BK`: what products get for being in the history, where the model has that term. For them part = h · (trust ·
+    its vector - its mean vector), and what trust takes is no part of the repeat (see `recommendations.ml.repeats`).
     """
-    vectors = model.bundle.model.products
+    vectors, repeats = model.bundle.model.products, model.bundle.model.repeats
     state = state_BD.double()
+    trust_BK, similar_BK = torch.ones(items_BK.shape, dtype=torch.float64), torch.zeros(items_BK.shape).double()
+    if repeats is not None and repeat_BK is not None:
+        trust_BK[repeat_BK.abs() > CLEARLY] = float(repeats.trust)
     baseline = torch.zeros(len(state), dtype=torch.float64)
     parts = []
     for name, mean in means.items():
         own = vectors.part(name, items_BK).double()
-        parts.append(((own - mean) * state.unsqueeze(1)).sum(-1))
+        parts.append(((trust_BK.unsqueeze(-1) * own - mean) * state.unsqueeze(1)).sum(-1))
+        similar_BK += (own * state.unsqueeze(1)).sum(-1)
         baseline = baseline + (state * mean).sum(-1)  # each row for itself: see `tiles`
     popularity_I = (offset_I - model.bias_I).double()
     for column in (model.bias_I.double(), popularity_I):
@@ -63,5 +69,5 @@ def split(
         baseline = baseline + mean
     names = (*means, BIAS, POPULARITY)
     if repeat_BK is not None:
-        names, parts = (*names, REPEAT), [*parts, repeat_BK.double()]
+        names, parts = (*names, REPEAT), [*parts, repeat_BK.double() + (1 - trust_BK) * similar_BK]
     return SplitArrays(names, torch.stack(parts).numpy(), baseline.numpy())

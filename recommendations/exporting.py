@@ -1,6 +1,7 @@
 """A version for another shop: its weights, with the rows of products and attributes that many shoppers made."""
 
 # I products, V values of an attribute. Number 0 is padding.
+import copy
 import tempfile
 from pathlib import Path
 from typing import IO, cast
@@ -10,6 +11,7 @@ from django.conf import settings
 
 from catalog.models import EventType
 from recommendations import inference
+from recommendations.ml import balance
 from recommendations.ml.bundle import Bundle
 from recommendations.ml.data import Ints
 from recommendations.ml.exported import ATTRIBUTE, Exported, only
@@ -44,9 +46,12 @@ def _of(version: ModelVersion, bundle: Bundle, *, with_products: bool) -> Export
         )
     products = np.flatnonzero(buyers > FEWEST_BUYERS) if with_products else np.zeros(0, np.int64)
     products = products[products > 0]
+    model = copy.deepcopy(bundle.model)
+    if stored := version.metrics.get("balance"):
+        balance.take_out(model, balance.of(stored))
     weights = {
         name: np.asarray(value.numpy(), np.float32)
-        for name, value in bundle.model.state_dict().items()
+        for name, value in model.state_dict().items()
         if name not in OWN_AGAIN
     }
     rows = {name: products for name in BY_PRODUCT if name in weights}

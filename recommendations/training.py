@@ -130,7 +130,7 @@ def _beginning(
             kinds = transfer.places(transfer.kind_keys(arrays.kinds), transfer.kind_keys(bundle.kinds))
             found = transfer.warm_start(model, arrays.catalogue, bundle.model.state_dict(), bundle.catalogue, kinds)
             if stored := earlier.metrics.get("balance"):
-                balance.take_out(model, balance.Balance(steepness=stored["steepness"], level=stored["level"]))
+                balance.take_out(model, balance.of(stored))
         logger.info("started from", extra={"version": version.pk, "earlier": earlier.pk, **found})
         report(found)
 

@@ -8,7 +8,9 @@ products that made that state (see `Repeats`), how steeply the term rises with t
 
 # E shoppers, I products.
 import copy
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from typing import Any
 
 import torch
 
@@ -25,6 +27,11 @@ class Balance:
     trust: float = 1.0  # times h·v
     steepness: float  # times what the counts add
     level: float  # added for every product of the history
+
+
+def of(metrics: Mapping[str, Any]) -> Balance:
+    """As a version's metrics hold it, beside other things; earlier releases knew no trust."""
+    return Balance(trust=metrics.get("trust", 1.0), steepness=metrics["steepness"], level=metrics["level"])
 
 
 @torch.no_grad()

@@ -118,7 +118,9 @@ def moments(baskets: Baskets, has_target_G: NDArray[np.bool_], days: float) -> N
 
     Somebody who comes by at any time, and buys within so many days, finds the baskets in these proportions: the one
     that follows a long pause oftener than three on one day, and no shopper much oftener than another. Counted among
-    baskets with something that is ranked for; a shopper's first one has none before it and counts half.
+    baskets with something that is ranked for, whatever was viewed between; a shopper's first one has none before it and
+    counts half. Lines of one order with times of their own are baskets of their own: all but the first weigh next to
+    nothing.
     """
     counted = np.flatnonzero(has_target_G)
     shopper = np.repeat(np.arange(len(baskets.offsets) - 1), np.diff(baskets.offsets))[counted]

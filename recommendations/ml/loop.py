@@ -260,7 +260,10 @@ def _dump(state: State, learner: Learner, file: IO[bytes]) -> None:
 
 
 def _restore(checkpoint: IO[bytes], learner: Learner) -> State:
+    """Begins anew where an earlier release, whose model had other weights, wrote the checkpoint."""
     stored = torch.load(checkpoint, weights_only=True)
+    if stored["learner"]["model"].keys() != learner.model.state_dict().keys():
+        return State()
     learner.load_state_dict(stored["learner"])
     return State(
         epochs=[Epoch(number=n, loss=loss, ndcg=ndcg, seconds=s) for n, loss, ndcg, s in stored["epochs"]],

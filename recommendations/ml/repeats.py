@@ -10,6 +10,7 @@ from recommendations.ml.config import GAP_BUCKETS, MOST_TIMES, ModelConfig
 from recommendations.ml.history import History, gap_bucket
 from recommendations.ml.lookup import lookup
 
+FURTHEST = 30.0  # a line counts e ** -30 to e ** 30 times
 SCALE = 20.0  # of the tables: an optimizer's step is made for vectors, a single number has further to go
 
 
@@ -73,7 +74,9 @@ class Repeats(nn.Module):
         age_BQL = torch.zeros_like(place_BQL)
         if self.gap is not None:
             age_BQL = gap_bucket(now_BQ.unsqueeze(-1) - history.times_BL.unsqueeze(1))
-        weight_BQL = lookup(torch.exp(SCALE * self.fading.weight), age_BQL).squeeze(-1) * seen_BQL
+        weight_BQL = (
+            lookup(torch.exp((SCALE * self.fading.weight).clamp(-FURTHEST, FURTHEST)), age_BQL).squeeze(-1) * seen_BQL
+        )
         faded_BQL = torch.zeros_like(weight_BQL).scatter_add(-1, place_BQL, weight_BQL)
         shopper_P, query_P, line_P = torch.nonzero(times_BQL, as_tuple=True)
         return Own(

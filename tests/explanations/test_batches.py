@@ -46,7 +46,12 @@ def computed(shoppers: Sequence[Shopper], at_once: int) -> Stored:
 
 def uneven_world(model: str) -> World:
     """Twenty shoppers of 250 products, with histories from very short to longer than what the model reads."""
-    made = trained_model(3, products=250) if model == "trained" else random_model(3, products=250, blocks=2, history=64)
+    if model == "trained":
+        made = trained_model(3, products=250)
+    else:
+        made = random_model(3, products=250, blocks=2, history=64, uses_repeats=True)
+    assert made.repeats is not None
+    made.repeats.trust.fill_(0.4)
     world = World(model=made, products=250, shoppers=20)
     chance = np.random.default_rng(4)
     rows = [

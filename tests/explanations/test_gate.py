@@ -4,6 +4,7 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
+import torch
 
 from explanations import checks, gate, refusals
 from explanations.models import VersionCheck
@@ -94,6 +95,20 @@ def test_a_version_is_measured_against_itself_and_against_the_live_one(uses_repe
         assert 0 <= measures[name] <= 1
     assert measures["optimality@3"] > 0.6  # of random weights
     assert measures["loses_place"] >= measures["leaves_list"]
+
+
+@pytest.mark.django_db
+def test_how_much_repeats_weigh_does_not_move_the_bound_that_reasons_for_new_products_must_reach() -> None:
+    loaded = inference.loaded(World(blocks=1, uses_repeats=True).run.version)
+    repeats = loaded.bundle.model.repeats
+    assert repeats is not None
+    floors = []
+    for level in (0.0, 20.0):
+        with torch.no_grad():
+            repeats.inclination.bias[1] = level
+        floors.append(checks.measure(loaded, now=NOON)[0])
+
+    assert floors[0] == floors[1] > 0
 
 
 @pytest.mark.django_db

@@ -115,6 +115,9 @@ def test_a_training_begins_with_blocks_and_projections_of_another_shop_and_produ
     with file.open("rb") as opened:
         exported = Exported.read(opened)
     assert list(exported.keys) == common
+    steepness = theirs.metrics["balance"]["steepness"]
+    count = "repeats.count.weight"  # without what was put into it after the training
+    assert np.allclose(exported.weights[count] * steepness, given[count].numpy())
     assert exported.origin["shop"] == "Teas"
     close_shop()
 

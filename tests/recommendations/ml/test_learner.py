@@ -62,3 +62,12 @@ def test_a_training_that_goes_on_from_its_checkpoint_ends_with_the_same_mean() -
 
     assert len(saved) == len(epochs) == 3
     assert all(torch.equal(value, resumed.state_dict()[name]) for name, value in whole.state_dict().items())
+
+    of_earlier = torch.load(io.BytesIO(saved[0]), weights_only=True)  # a release whose model had fewer weights
+    del of_earlier["learner"]["model"]["repeats.rise"]
+    file = io.BytesIO()
+    torch.save(of_earlier, file)
+    file.seek(0)
+    anew, epochs = train(ModelConfig(width=8, history=8), config, data, checkpoint=file)
+    assert len(epochs) == 3
+    assert all(torch.equal(value, anew.state_dict()[name]) for name, value in whole.state_dict().items())
