@@ -21,16 +21,17 @@ from tests.benchmarks.ranking.prepared import Prepared
 HERE = Path(__file__).parent
 RESULTS = HERE / "results"
 PATIENCE = 8  # the wall time allowed, in multiples of the CPU time: the machine may be shared
-# One core for each contestant. Memory that was freed stays with the process: mapping large tensors anew at every step
-# costs all of them the same.
-ALONE = {
+ONE_CORE = {
     "OMP_NUM_THREADS": "1",
     "MKL_NUM_THREADS": "1",
     "OPENBLAS_NUM_THREADS": "1",
+    "CUDA_VISIBLE_DEVICES": "",
+}
+# Memory that was freed stays with the process: mapping large tensors anew at every step costs all of them the same.
+ALONE = ONE_CORE | {
     "MALLOC_MMAP_MAX_": "0",
     "MALLOC_TRIM_THRESHOLD_": "-1",
     "MALLOC_TOP_PAD_": str(256 << 20),
-    "CUDA_VISIBLE_DEVICES": "",
 }
 
 

@@ -26,7 +26,7 @@ from recommendations.ml.data import DAY, next_baskets
 from recommendations.ml.evaluation import question
 from recommendations.ml.loop import TrainingData, build, train
 from tests.benchmarks.ranking import demo_shop
-from tests.benchmarks.ranking.running import ALONE, RESULTS
+from tests.benchmarks.ranking.running import ONE_CORE, RESULTS
 
 KEPT, TABLE = RESULTS / "sizes.json", RESULTS / "sizes.md"
 VALIDATION, TEST = 28, 28  # days, as the product splits
@@ -143,7 +143,7 @@ def main() -> None:
             continue
         command = [sys.executable, "-m", "tests.benchmarks.ranking.sizes", f"--data={given.data}", f"--one={name}"]
         command.append(f"--cap-minutes={given.cap_minutes}")
-        done = subprocess.run(command, env=os.environ | ALONE, capture_output=True, text=True, check=False)
+        done = subprocess.run(command, env=os.environ | ONE_CORE, capture_output=True, text=True, check=False)
         if done.returncode:
             sys.exit(f"{name} ended with {done.returncode}:\n{done.stderr[-2_000:]}")
         kept[name] = json.loads(done.stdout)
