@@ -18,6 +18,7 @@ VARIANTS: dict[str, dict[str, Any]] = {
     "ours-ids": {"model": {"uses_attributes": False}},
     # What one choice brings is told without catching up, beside "ours-not-caught-up".
     "ours-unmasked": {"training": {"masking": 0.0, "catching_up": 0}},
+    "ours-never-masked": {"training": {"masking": 0.0}},
     "ours-not-caught-up": {"training": {"catching_up": 0}},
     "ours-whole-baskets": {"training": {"completion": 0.0, "catching_up": 0}},
     "ours-causal": {"training": {"masking": 0.0, "catching_up": 0}},

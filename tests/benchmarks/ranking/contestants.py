@@ -24,6 +24,7 @@ CONTESTANTS = {
         Contestant(name="ours-ids", label="Because, ids only", script="ours"),
         Contestant(name="ours-not-caught-up", label="Because, validation not learnt", script="ours"),
         Contestant(name="ours-unmasked", label="Because, validation not learnt, without masking", script="ours"),
+        Contestant(name="ours-never-masked", label="Because, without masking", script="ours"),
         Contestant(name="ours-whole-baskets", label="Because, validation not learnt, whole baskets", script="ours"),
         Contestant(name="ours-causal", label="Because, validation not learnt, causal read-out", script="ours"),
         Contestant(name="popular", label="Popular", script="classics"),
