@@ -9,12 +9,12 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from explanations.methods.pools import CLEARLY
 from recommendations.inference import Loaded
 
 BIAS = "bias"
 POPULARITY = "recent_popularity"
 REPEAT = "repeat"  # what the product's own place in the history adds; 0 for a product that is not in it
-CLEARLY = 1e-5  # of a score: not by rounding alone
 
 
 class SplitArrays(NamedTuple):

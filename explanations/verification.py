@@ -84,27 +84,29 @@ class Candidates(NamedTuple):
         scores_RI = torch.addmm(self.offset_I, filled(state_RD), self.vectors_ID.T, out=out)[: len(state_RD)]
         if self.own is not None and seen_RU is not None:
             column_RU, added_RU = self.own.column_BU[owner_R], self.own.added(state_RD, owner_R, seen_RU)
-            if self.own.term.trust != 1:
-                is_ranked_RU = column_RU > 0  # the offset of padding is no number
-                similar_RU = scores_RI.gather(1, column_RU) - self.offset_I[column_RU]
-                added_RU = added_RU + self.own.doubted(similar_RU.where(is_ranked_RU, 0), seen_RU)
-            scores_RI.scatter_add_(1, column_RU, added_RU)
+            similar_RU = scores_RI.gather(1, column_RU) - self.offset_I[column_RU]
+            doubted_RU = self.own.term.doubted(similar_RU.where(column_RU > 0, 0))  # the offset of padding is no number
+            scores_RI.scatter_add_(1, column_RU, added_RU + doubted_RU * seen_RU)
         if self.barred_BX is None:
             return scores_RI.masked_fill_(~self.eligible_BI[owner_R], float("-inf"))
         return scores_RI.scatter_(1, self.barred_BX[owner_R], float("-inf"))
 
     @torch.inference_mode()
-    def own_part(self, state_BRD: Tensor, items_BK: Tensor, seen_BRU: Tensor | None = None) -> Tensor | None:
-        """[B, R, K], or [B, K] of one row that sees all: what products get for being units of the history."""
+    def own_part(
+        self, state_BRD: Tensor, items_BK: Tensor, seen_BRU: Tensor | None = None, similar_BRK: Tensor | None = None
+    ) -> Tensor | None:
+        """[B, R, K], or [B, K] of one row that sees all: what products get for being units of the history.
+
+        `similar_BRK`: their h·v, where it is known already.
+        """
         if self.own is None:
             return None
         seen = self.own.exists_BU.unsqueeze(1) if seen_BRU is None else seen_BRU
         owner_X = torch.arange(len(state_BRD)).repeat_interleave(state_BRD.shape[1])
         added_BRU = self.own.added(state_BRD.flatten(0, 1), owner_X, seen.flatten(0, 1)).view(seen.shape)
-        unit_BK = shown_units(self.own, items_BK).unsqueeze(1).expand(-1, state_BRD.shape[1], -1)
-        part_BRK = added_BRU.gather(2, unit_BK.clamp(min=0)) * (unit_BK >= 0)
-        similar_BRK = state_BRD @ self.vectors_ID[items_BK].mT
-        part_BRK = part_BRK + self.own.doubted(similar_BRK, seen.gather(2, unit_BK.clamp(min=0)) * (unit_BK >= 0))
+        if similar_BRK is None:
+            similar_BRK = state_BRD @ self.vectors_ID[items_BK].mT
+        part_BRK = self.own.part(added_BRU, seen, similar_BRK, shown_units(self.own, items_BK))
         return part_BRK[:, 0] if seen_BRU is None else part_BRK
 
 
@@ -198,8 +200,9 @@ def answered(
     """Scores need no catalogue; each row of which more is asked is scored over it once."""
     batch, products, count = asked.rank_BKV.shape
     vectors_BKD, offset_BK = candidates.vectors_ID[items_BK], candidates.offset_I[items_BK]
-    scores_BRK = rows.state_BRD @ vectors_BKD.mT + offset_BK.unsqueeze(1)
-    part_BRK = candidates.own_part(rows.state_BRD, items_BK, rows.seen_BRU)
+    similar_BRK = rows.state_BRD @ vectors_BKD.mT
+    scores_BRK = similar_BRK + offset_BK.unsqueeze(1)
+    part_BRK = candidates.own_part(rows.state_BRD, items_BK, rows.seen_BRU, similar_BRK)
     if part_BRK is not None:
         scores_BRK = scores_BRK + part_BRK
     place_BKV = rows.place_F[rows.row_BX].view(batch, products, count)

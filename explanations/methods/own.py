@@ -28,9 +28,11 @@ class Own(NamedTuple):
         opened_X, shift_X = (part[: len(state_XD)] for part in self.term.inclined(even(state_XD)))
         return (opened_X.unsqueeze(1) * self.base_BU[owner_X] + shift_X.unsqueeze(1)) * seen_XU
 
-    def doubted(self, similar: Tensor, seen: Tensor) -> Tensor:
-        """What a trust below 1 takes from their h·v again; `seen` of 0 and 1, in the shape of `similar`."""
-        return self.term.doubted(similar) * seen
+    def part(self, added_BRU: Tensor, seen_BRU: Tensor, similar_BRK: Tensor, unit_BK: Tensor) -> Tensor:
+        """[B, R, K] what products get that are these units (-1: none), doubt included; `similar_BRK` is their h·v."""
+        unit_BRK = unit_BK.unsqueeze(1).clamp(min=0).expand_as(similar_BRK)
+        got_BRK = added_BRU.gather(2, unit_BRK) + self.term.doubted(similar_BRK) * seen_BRU.gather(2, unit_BRK)
+        return got_BRK * (unit_BK.unsqueeze(1) >= 0)
 
 
 class Sight(NamedTuple):

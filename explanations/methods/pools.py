@@ -120,13 +120,9 @@ def _scores(
     if sight is not None and seen_BRU is not None:
         owner_X = torch.arange(len(state_BRD)).repeat_interleave(state_BRD.shape[1])
         added = sight.own.added(state_BRD.flatten(0, 1), owner_X, seen_BRU.flatten(0, 1)).view(seen_BRU.shape)
-        place, unit = sight.pool_BU.unsqueeze(1), sight.shown_BK.unsqueeze(1)
-        place_BRU, unit_BRK = place.clamp(min=0).expand_as(added), unit.clamp(min=0).expand_as(scores_BRK)
-        logits_BRJ = logits_BRJ.scatter_add(2, place_BRU, added * (place >= 0))
-        scores_BRK = scores_BRK + added.gather(2, unit_BRK) * (unit >= 0)
-        if sight.own.term.trust != 1:
-            seen = seen_BRU.to(added.dtype)
-            seen_BRJ = torch.zeros_like(similar_BRJ).scatter_add(2, place_BRU, seen * (place >= 0))
-            logits_BRJ = logits_BRJ + sight.own.doubted(similar_BRJ, seen_BRJ)
-            scores_BRK = scores_BRK + sight.own.doubted(similar_BRK, seen.gather(2, unit_BRK) * (unit >= 0))
+        place = sight.pool_BU.unsqueeze(1)
+        place_BRU = place.clamp(min=0).expand_as(added)
+        added_BRU = added + sight.own.term.doubted(similar_BRJ.gather(2, place_BRU)) * seen_BRU
+        logits_BRJ = logits_BRJ.scatter_add(2, place_BRU, added_BRU * (place >= 0))
+        scores_BRK = scores_BRK + sight.own.part(added, seen_BRU, similar_BRK, sight.shown_BK)
     return logits_BRJ, scores_BRK
