@@ -21,7 +21,8 @@ class Finish:
 
 
 def choose(model: Recommender, validation: Question) -> Finish:
-    """Find both on baskets that `model` did not learn, and put them into it."""
+    """Find both on baskets that `model` did not learn, and put them into it: whatever it is to go on learning, it
+    learns before, since `carry_over` puts them into that."""
     return Finish(newcomers=newcomers.place(model, validation), balance=balance(model, validation))
 
 

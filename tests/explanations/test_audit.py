@@ -19,7 +19,7 @@ from explanations.slates import ExplainedSlate
 from explanations.verification import GROUP, SINGLE, holds
 from recommendations import inference
 from recommendations.models import Run, Slate
-from tests.explanations.test_engine import World
+from tests.explanations.test_engine import World, world_at_noon
 from tests.factories import NOON, InteractionFactory, SlateFactory
 
 pytestmark = pytest.mark.django_db
@@ -28,8 +28,7 @@ LATER = NOON + timedelta(hours=1)
 
 @pytest.fixture
 def world(monkeypatch: pytest.MonkeyPatch) -> World:
-    monkeypatch.setattr("explanations.engine.timezone.now", lambda: NOON)
-    return World(blocks=1)
+    return world_at_noon(monkeypatch)
 
 
 def computed(world: World) -> None:

@@ -9,7 +9,7 @@ from explanations import publishing
 from explanations.models import Audit
 from recommendations import services
 from recommendations.models import Run
-from tests.explanations.test_engine import World
+from tests.explanations.test_engine import World, world_at_noon
 from tests.factories import NOON, ModelVersionFactory
 
 pytestmark = pytest.mark.django_db
@@ -18,8 +18,7 @@ LATER = NOON + timedelta(hours=1)
 
 @pytest.fixture
 def world(monkeypatch: pytest.MonkeyPatch) -> World:
-    monkeypatch.setattr("explanations.engine.timezone.now", lambda: NOON)
-    return World(blocks=1)
+    return world_at_noon(monkeypatch)
 
 
 def test_a_failed_audit_stops_the_next_publish_until_somebody_acknowledges_it(world: World) -> None:

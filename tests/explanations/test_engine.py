@@ -126,6 +126,12 @@ class World:
         return next(product for product in self.products if product.pk == pk)
 
 
+def world_at_noon(monkeypatch: pytest.MonkeyPatch) -> World:
+    """A world in which it stays noon, so that what is computed now is as of its run."""
+    monkeypatch.setattr("explanations.engine.timezone.now", lambda: NOON)
+    return World(blocks=1)
+
+
 @pytest.fixture
 def blocks() -> int:
     return 1
